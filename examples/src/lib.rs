@@ -1,0 +1,1 @@
+//! Runnable examples of floatingip; see the `examples` folder of this package.

@@ -1,0 +1,3 @@
+//! The `floatingip-server` binary.
+
+fn main() {}
