@@ -8,6 +8,7 @@ mod name;
 pub mod owner;
 pub mod plan;
 mod policy;
+pub mod query;
 pub mod range;
 pub mod record;
 pub mod store;
