@@ -1,0 +1,381 @@
+//! The engine: decides who gets which address and when it is free again. A synchronous state machine;
+//! what it decides becomes durable elsewhere, and is settled here.
+
+mod allocate;
+mod claim;
+mod decide;
+mod ledger;
+mod lifecycle;
+mod list;
+mod mark;
+mod matching;
+mod observe;
+mod pool;
+mod release;
+mod settle;
+mod space;
+mod stage;
+mod standing;
+mod sweep;
+mod verdict;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use allocate::Allocation;
+pub use lifecycle::Ending;
+pub use list::{Listing, Progress, TooManyFree};
+pub use mark::MarkRefusal;
+pub use observe::{Observed, Seen};
+pub use pool::{PoolState, PoolStep};
+pub use release::{Live, Named, NotReleased, Releasing};
+pub use settle::Settled;
+pub use sweep::Swept;
+
+use crate::name::{Name, PoolName};
+use crate::owner::Owner;
+use crate::plan::Plan;
+use crate::record::{PlanId, PoolRecord, Record, Target, Version};
+use crate::store::Snapshot;
+use crate::time::Now;
+use crate::topology::{Difference, Reach, SubnetId, Topology};
+use claim::Claims;
+use ledger::{Known, Ledger};
+use space::Space;
+use stage::{Held, OpenPlan};
+
+/// How an engine behaves; the defaults are right for most.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Tells this process from all others that ever wrote to the store: random, given by the adapter.
+    pub incarnation: u64,
+    /// Others write to the same store: changes are observed, and deletions are remembered until
+    /// [`Engine::caught_up`].
+    pub shared_store: bool,
+    /// An address is in use as soon as it is allocated. Else its pod has to be bound first, and
+    /// [`Engine::plan_bound`] says when it was.
+    pub binds_at_once: bool,
+    /// How long a pod that passed the filter may take to bind.
+    pub claim_life: Duration,
+    /// How long addresses of a pod that does not get bound are kept after its last attempt: more
+    /// than any write lives.
+    pub provisional_life: Duration,
+    /// Pre-allocation leaves so many free addresses in each subnet.
+    pub pool_headroom: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            incarnation: 0,
+            shared_store: false,
+            binds_at_once: false,
+            claim_life: Duration::from_secs(30),
+            provisional_life: Duration::from_secs(120),
+            pool_headroom: 0,
+        }
+    }
+}
+
+/// The state of all addresses, and every decision about them.
+///
+/// Each change takes three steps: a `plan_*` method decides and *holds* the addresses; a
+/// [`Store`](crate::Store) makes the plan durable; [`Engine::settle`] ends it, once. The engine is meant
+/// to live behind one short lock that is never kept over I/O.
+///
+/// ```
+/// use floatingip_core::config::{Config, Strictness};
+/// use floatingip_core::engine::{Engine, Settings};
+/// use floatingip_core::fact::UnknownWorld;
+/// use floatingip_core::owner::{Pod, Slot, Tenant};
+/// use floatingip_core::request::PodRequest;
+/// use floatingip_core::store::Outcome;
+/// use floatingip_core::record::Version;
+/// use floatingip_core::{Now, ReleasePolicy};
+///
+/// let document = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2~10.0.70.241"],
+///     "subnet":"10.0.70.0/24","gateway":"10.0.70.1","vlan":2}]"#;
+/// let config = Config::parse(document, Strictness::Strict)?;
+/// let mut engine = Engine::new(Settings::default());
+/// engine.reconfigure(config.topology().clone(), Now::default());
+///
+/// let tenant = Tenant {
+///     namespace: "default".into(),
+///     app: None,
+///     slot: Slot::Pod("web".into()),
+///     pool: None,
+///     pod: None,
+/// };
+/// let pod = Pod { name: "web".into(), uid: "5f1c".into(), node: "node-1".into() };
+/// let request = PodRequest::new(tenant, pod, ReleasePolicy::Never)?;
+/// let reach = engine.topology().reach(&["10.0.1.1".parse()?]);
+/// let allocation = engine.plan_allocate(&request, &reach, &UnknownWorld, Now::default())?;
+/// assert_eq!(allocation.addresses, ["10.0.70.2".parse::<std::net::IpAddr>()?]);
+///
+/// // A store has made the write durable at version 1.
+/// engine.settle(allocation.plan, vec![Outcome::Applied(Version(1))], Now::default());
+/// assert!(engine.record("10.0.70.2".parse()?).is_some_and(|record| record.is_live()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    serial: u64,
+    topology: Arc<Topology>,
+    /// One for each subnet of the topology, in its order.
+    spaces: Vec<Space>,
+    ledger: Ledger,
+    pools: BTreeMap<PoolName, (Version, PoolRecord)>,
+    held: BTreeMap<Target, Held>,
+    open: BTreeMap<PlanId, OpenPlan>,
+    claims: Claims,
+    /// Addresses of pods that are not known to be bound, with the time of the last attempt.
+    provisional: BTreeMap<IpAddr, Duration>,
+    /// Pods that ended while a plan held addresses of theirs.
+    ended: BTreeMap<Name, Ending>,
+    /// Records that somebody deleted under a live pod: held, and to be written again.
+    missing: BTreeMap<IpAddr, Arc<Record>>,
+    /// Versions at which records were deleted, in a shared store.
+    tombstones: BTreeMap<Target, Version>,
+    /// When marks end, by elapsed time.
+    mark_ends: BTreeMap<IpAddr, Duration>,
+    nodes: BTreeMap<Name, Vec<IpAddr>>,
+    node_addresses: BTreeMap<IpAddr, BTreeSet<Name>>,
+}
+
+impl Engine {
+    /// An engine without configuration and records: it gives nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            serial: 0,
+            topology: Arc::default(),
+            spaces: Vec::new(),
+            ledger: Ledger::new(),
+            pools: BTreeMap::new(),
+            held: BTreeMap::new(),
+            open: BTreeMap::new(),
+            claims: Claims::default(),
+            provisional: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            mark_ends: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            node_addresses: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what a store has. For the start, before anything is planned. O(n log n).
+    pub fn load(&mut self, snapshot: Snapshot, now: Now) {
+        let mut latest: BTreeMap<SubnetId, (crate::WallTime, IpAddr)> = BTreeMap::new();
+        for (ip, version, record) in snapshot.addresses {
+            if let Some(subnet) = self.topology.subnet_of(ip) {
+                let last = latest.entry(subnet.id()).or_insert((record.updated_at, ip));
+                *last = (*last).max((record.updated_at, ip));
+            }
+            self.set_record(ip, Some(Known { version, record: Arc::new(record) }), now);
+        }
+        for (pool, version, record) in snapshot.pools {
+            self.pools.insert(pool, (version, record));
+        }
+        for (subnet, (_, ip)) in latest {
+            if let Some(space) = self.spaces.get_mut(subnet.index()) {
+                space.passed(ip);
+            }
+        }
+    }
+
+    /// The configuration in force.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// Puts another configuration in force; says what changes. Addresses with an owner that it no
+    /// longer has stay with their owners and are not given to others. Claims end: subnets have other
+    /// numbers now, and a lost claim costs a retry only. O(n log n) in the records.
+    pub fn reconfigure(&mut self, topology: Topology, now: Now) -> Difference {
+        let difference = crate::topology::difference(&self.topology, &topology);
+        let generation = self.topology.generation() + 1;
+        let cursors = self.cursors();
+        self.topology = Arc::new(topology.with_generation(generation));
+        self.spaces = self.topology.subnets().iter().map(Space::of).collect();
+        self.claims = Claims::default();
+        self.claims.expire(now.elapsed);
+        let mut taken: Vec<IpAddr> = self.ledger.records().iter().map(|(ip, _)| *ip).collect();
+        taken.extend(self.held.keys().filter_map(address_of));
+        taken.extend(self.missing.keys().chain(self.node_addresses.keys()));
+        for ip in taken {
+            self.refresh(ip);
+        }
+        for cursor in cursors {
+            self.pass(cursor);
+        }
+        difference
+    }
+
+    /// The addresses after which each subnet goes on searching.
+    fn cursors(&self) -> Vec<IpAddr> {
+        self.spaces.iter().filter_map(Space::last_given).collect()
+    }
+
+    fn pass(&mut self, ip: IpAddr) {
+        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else { return };
+        if let Some(space) = self.spaces.get_mut(subnet.index()) {
+            space.passed(ip);
+        }
+    }
+
+    /// The record of an address, if there is one.
+    pub fn record(&self, ip: IpAddr) -> Option<&Arc<Record>> {
+        self.ledger.record(ip)
+    }
+
+    /// How many addresses have a record.
+    pub fn len(&self) -> usize {
+        self.ledger.records().len()
+    }
+
+    /// Whether no address has a record.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many plans are not settled yet.
+    pub fn open_plans(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many pods passed the filter and are expected to bind.
+    pub fn claimed(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// The addresses of a pod, ascending.
+    pub fn addresses_of(&self, uid: &Name) -> Vec<IpAddr> {
+        self.ledger.of_uid(uid)
+    }
+
+    /// For each subnet that a node may use, how many addresses are neither owned nor spoken for:
+    /// what nodes are ranked by.
+    pub fn room(&self, reach: &Reach) -> Vec<(SubnetId, u128)> {
+        let nobody = Name::default();
+        let room = |id: SubnetId| {
+            let free = self.spaces.get(id.index()).map_or(0, Space::free);
+            (id, free.saturating_sub(u128::from(self.claims.in_subnet(id, &nobody))))
+        };
+        reach.iter().map(room).collect()
+    }
+
+    /// How many addresses of each subnet can be handed out in all, and how many have a record.
+    pub fn usage(&self) -> Vec<Usage> {
+        self.topology.subnets().iter().map(|subnet| self.usage_of(subnet)).collect()
+    }
+
+    fn usage_of(&self, subnet: &crate::topology::PodSubnet) -> Usage {
+        let between = |range: &crate::range::IpRange| {
+            view::count_between(self.ledger.records(), range.first(), range.last())
+        };
+        Usage {
+            subnet: subnet.id(),
+            total: subnet.usable().size(),
+            allocated: subnet.configured().ranges().iter().map(between).sum(),
+            free: self.spaces.get(subnet.id().index()).map_or(0, Space::free),
+        }
+    }
+
+    /// Says which addresses a node has itself: they are never handed out. Answers with those that
+    /// have an owner already, which somebody has to be told about.
+    pub fn observe_node(&mut self, node: &Name, addresses: &[IpAddr]) -> Vec<(IpAddr, Owner)> {
+        self.forget_node(node);
+        self.nodes.insert(node.clone(), addresses.to_vec());
+        let mut owned = Vec::new();
+        for ip in addresses {
+            self.node_addresses.entry(*ip).or_default().insert(node.clone());
+            self.refresh(*ip);
+            owned.extend(self.record(*ip).map(|record| (*ip, record.owner.clone())));
+        }
+        owned
+    }
+
+    /// A node is gone: its addresses may be handed out again.
+    pub fn forget_node(&mut self, node: &Name) {
+        for ip in self.nodes.remove(node).unwrap_or_default() {
+            if let Some(nodes) = self.node_addresses.get_mut(&ip) {
+                nodes.remove(node);
+                if nodes.is_empty() {
+                    self.node_addresses.remove(&ip);
+                }
+            }
+            self.refresh(ip);
+        }
+    }
+
+    /// Writes a record into the ledger and keeps everything that follows from it.
+    fn set_record(&mut self, ip: IpAddr, known: Option<Known>, now: Now) {
+        match known.as_ref().and_then(|known| known.record.mark.as_ref()) {
+            Some(mark) => {
+                let left = mark.until.since(now.wall).min(mark.lasts);
+                self.mark_ends.insert(ip, now.elapsed.saturating_add(left));
+            }
+            None => _ = self.mark_ends.remove(&ip),
+        }
+        if !known.as_ref().is_some_and(|known| known.record.is_live()) {
+            self.provisional.remove(&ip);
+        }
+        if known.is_some() {
+            self.missing.remove(&ip);
+        }
+        self.ledger.set(ip, known);
+        if self.is_held(ip)
+            && let Some(record) = self.ledger.record(ip).cloned()
+        {
+            self.ledger.withdraw(ip, &record);
+        }
+        self.refresh(ip);
+    }
+
+    /// Makes a subnet's space agree with everything that takes an address.
+    fn refresh(&mut self, ip: IpAddr) {
+        let taken = self.ledger.known(ip).is_some()
+            || self.is_held(ip)
+            || self.missing.contains_key(&ip)
+            || self.node_addresses.contains_key(&ip);
+        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else { return };
+        if let Some(space) = self.spaces.get_mut(subnet.index()) {
+            space.set_taken(ip, taken);
+        }
+    }
+
+    fn is_held(&self, ip: IpAddr) -> bool {
+        self.held.contains_key(&Target::Address(ip))
+    }
+
+    /// Whether a mark on the address still holds.
+    fn is_marked(&self, ip: IpAddr, now: Now) -> bool {
+        self.mark_ends.get(&ip).is_some_and(|end| *end > now.elapsed)
+    }
+}
+
+fn address_of(target: &Target) -> Option<IpAddr> {
+    match target {
+        Target::Address(ip) => Some(*ip),
+        Target::Pool(_) => None,
+    }
+}
+
+/// How full a subnet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Which subnet.
+    pub subnet: SubnetId,
+    /// Addresses that can be handed out in all.
+    pub total: u128,
+    /// Addresses in its ranges that have a record.
+    pub allocated: usize,
+    /// Addresses that could be handed out now.
+    pub free: u128,
+}

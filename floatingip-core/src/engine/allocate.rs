@@ -1,0 +1,222 @@
+//! Allocating: from the filter's question to the plan that gives a pod its addresses.
+
+use std::net::IpAddr;
+
+use super::claim::Claim;
+use super::decide::{Asking, Decision};
+use super::ledger::standing_key;
+use super::stage::{Draft, Staged};
+use super::verdict::pods_allowed;
+use super::Engine;
+use crate::fact::World;
+use crate::name::Name;
+use crate::owner::{AppRef, Owner};
+use crate::plan::{Event, Plan};
+use crate::record::Record;
+use crate::refusal::{Refusal, SubnetReason, SubnetRefusal};
+use crate::request::PodRequest;
+use crate::time::Now;
+use crate::topology::{Reach, SubnetId};
+
+/// Addresses for a pod, once the plan is durable.
+#[derive(Debug)]
+#[must_use = "the plan holds the addresses until it is settled"]
+pub struct Allocation {
+    /// One address for each want, in order.
+    pub addresses: Vec<IpAddr>,
+    /// What has to become durable first; empty where everything is as it should be.
+    pub plan: Plan,
+}
+
+impl Engine {
+    /// For each reach (of a node, or of many with the same), whether the pod could have its
+    /// addresses there. Changes nothing. What other pods claim is left to them.
+    ///
+    /// # Errors
+    /// One answer for each reach: why not.
+    pub fn feasible(
+        &self,
+        request: &PodRequest,
+        reaches: &[Reach],
+        world: &dyn World,
+        now: Now,
+    ) -> Vec<Result<(), Refusal>> {
+        self.decisions(request, reaches, world, now).into_iter().map(|d| d.map(|_| ())).collect()
+    }
+
+    /// The same, and takes a claim for where it could: so many pods pass as can bind. The claim takes
+    /// the place of the pod's former one.
+    pub fn claim(
+        &mut self,
+        request: &PodRequest,
+        reaches: &[Reach],
+        world: &dyn World,
+        now: Now,
+    ) -> Vec<Result<(), Refusal>> {
+        self.claims.expire(now.elapsed);
+        self.learn(request.tenant().app_ref().as_ref(), world);
+        let decisions = self.decisions(request, reaches, world, now);
+        let uid = &request.pod().uid;
+        match claim_for(request, decisions.iter().flatten()) {
+            Some(claim) => self.claims.put(uid, claim, now.elapsed + self.settings.claim_life),
+            None => self.claims.drop_of(uid),
+        }
+        decisions.into_iter().map(|decision| decision.map(|_| ())).collect()
+    }
+
+    /// The pod is not expected to bind any more.
+    pub fn unclaim(&mut self, uid: &Name) {
+        self.claims.drop_of(uid);
+    }
+
+    fn decisions(
+        &self,
+        request: &PodRequest,
+        reaches: &[Reach],
+        world: &dyn World,
+        now: Now,
+    ) -> Vec<Result<Decision, Refusal>> {
+        let decide = |reach: &Reach| {
+            self.decide(&Asking { request, reach, world, now, heed_claims: true })
+        };
+        reaches.iter().map(decide).collect()
+    }
+
+    /// Decides which addresses the pod gets, and holds them. The same request again gives the same
+    /// addresses; a pod that nothing has to be written for gets an empty plan. O(log n) for an
+    /// ordinary request.
+    ///
+    /// # Errors
+    /// Why the pod cannot have what it wants now. Nothing is held then.
+    pub fn plan_allocate(
+        &mut self,
+        request: &PodRequest,
+        reach: &Reach,
+        world: &dyn World,
+        now: Now,
+    ) -> Result<Allocation, Refusal> {
+        self.learn(request.tenant().app_ref().as_ref(), world);
+        let asking = Asking { request, reach, world, now, heed_claims: false };
+        let decision = self.decide(&asking)?;
+        self.claims.drop_of(&request.pod().uid);
+        let mut draft = self.draft(now);
+        for ip in &decision.exchange {
+            self.stage(&mut draft, *ip, Event::Release, None);
+        }
+        for ip in &decision.addresses {
+            self.stage_allocation(&mut draft, *ip, request, now);
+        }
+        let plan = match decision.exchange.is_empty() {
+            true => self.finish(draft),
+            // The pool gives up an address before it gets one: it never has too many.
+            false => self.finish_in_order(draft),
+        };
+        Ok(Allocation { addresses: decision.addresses, plan })
+    }
+
+    fn stage_allocation(&mut self, draft: &mut Draft, ip: IpAddr, request: &PodRequest, now: Now) {
+        let former = self.ledger.record(ip).cloned();
+        let attachment = match (request.attachment(), &former) {
+            (None, Some(former)) if has_uid(former, &request.pod().uid) => {
+                former.attachment.clone()
+            }
+            (attachment, _) => attachment.cloned(),
+        };
+        let record = Record {
+            owner: Owner::Slot(request.tenant().clone()),
+            policy: request.policy(),
+            updated_at: now.wall,
+            mark: None,
+            attachment,
+            plan: None,
+        };
+        match former {
+            Some(former) if same_but_for_time(&former, &record) => {
+                if let Some(attempt) = self.provisional.get_mut(&ip) {
+                    *attempt = now.elapsed;
+                }
+            }
+            former => {
+                self.stage(draft, ip, Event::Allocate, Some(Staged::new(record)));
+                if former.is_none() {
+                    self.pass(ip);
+                }
+            }
+        }
+    }
+
+    /// Remembers how many pods the app may have, for when nobody can tell any more.
+    pub(super) fn learn(&mut self, app: Option<&AppRef>, world: &dyn World) {
+        let Some(app) = app else { return };
+        if let Some(state) = world.app(app).known()
+            && self.ledger.app(app).is_some()
+        {
+            self.ledger.app_mut(app).limit = pods_allowed(&state);
+        }
+    }
+
+    /// For every subnet of the configuration, why a pod on a node of this reach gets or does not get an
+    /// address there; and what the whole request would be answered now.
+    ///
+    /// # Errors
+    /// Why the request cannot be served.
+    pub fn explain(
+        &self,
+        request: &PodRequest,
+        reach: &Reach,
+        world: &dyn World,
+        now: Now,
+    ) -> (Result<Vec<IpAddr>, Refusal>, Vec<(SubnetRefusal, bool)>) {
+        let asking = Asking { request, reach, world, now, heed_claims: true };
+        let verdict = self.decide(&asking).map(|decision| decision.addresses);
+        (verdict, self.explain_subnets(&asking))
+    }
+}
+
+fn has_uid(record: &Record, uid: &Name) -> bool {
+    record.owner.pod().is_some_and(|pod| pod.uid == *uid)
+}
+
+fn same_but_for_time(former: &Record, record: &Record) -> bool {
+    former.owner == record.owner
+        && former.policy == record.policy
+        && former.attachment == record.attachment
+        && former.mark == record.mark
+}
+
+/// What the pod is expected to take, over all places where it may go. None where it takes nothing that
+/// others could take: its own addresses only.
+fn claim_for<'a>(
+    request: &PodRequest,
+    decisions: impl Iterator<Item = &'a Decision>,
+) -> Option<Claim> {
+    let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
+    let mut reserve = 0;
+    for decision in decisions {
+        reserve = decision.from_reserve.max(reserve);
+        for (subnet, count) in counted(&decision.fresh) {
+            match fresh.iter_mut().find(|(known, _)| *known == subnet) {
+                Some((_, most)) => *most = count.max(*most),
+                None => fresh.push((subnet, count)),
+            }
+        }
+    }
+    let takes = reserve > 0 || !fresh.is_empty();
+    takes.then(|| Claim {
+        fresh,
+        reserve,
+        app: standing_key(request.tenant()),
+        pool: request.pool().cloned(),
+    })
+}
+
+fn counted(subnets: &[SubnetId]) -> Vec<(SubnetId, u64)> {
+    let mut counts: Vec<(SubnetId, u64)> = Vec::new();
+    for subnet in subnets {
+        match counts.iter_mut().find(|(known, _)| known == subnet) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((*subnet, 1)),
+        }
+    }
+    counts
+}

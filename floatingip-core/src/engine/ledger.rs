@@ -1,0 +1,335 @@
+//! The ledger: every record there is, with all indexes kept in one place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::standing::{AppStanding, PoolStanding};
+use super::view::{Face, View};
+use crate::counted::CountedMap;
+use crate::name::{Name, PoolName};
+use crate::owner::{AppRef, Owner, Slot, Tenant};
+use crate::range::Family;
+use crate::record::{Attachment, Record, Version};
+
+/// A durable record as it is known.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) version: Version,
+    pub(super) record: Arc<Record>,
+}
+
+/// Every record and every index over them. Only [`Ledger::set`] changes records.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    records: CountedMap<IpAddr, Known>,
+    by_uid: BTreeSet<(Name, IpAddr)>,
+    by_attachment: BTreeSet<(Attachment, IpAddr)>,
+    apps: BTreeMap<AppRef, AppStanding>,
+    pools: BTreeMap<PoolName, PoolStanding>,
+    all: View,
+    namespaces: BTreeMap<Name, View>,
+    app_views: BTreeMap<(Name, Name), View>,
+    app_namespaces: BTreeSet<(Name, Name)>,
+    pool_views: BTreeMap<Name, View>,
+}
+
+impl Ledger {
+    pub(super) fn new() -> Self {
+        Self {
+            records: CountedMap::new(),
+            by_uid: BTreeSet::new(),
+            by_attachment: BTreeSet::new(),
+            apps: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            all: View::of_all_namespaces(),
+            namespaces: BTreeMap::new(),
+            app_views: BTreeMap::new(),
+            app_namespaces: BTreeSet::new(),
+            pool_views: BTreeMap::new(),
+        }
+    }
+
+    /// Puts a record in the place of what is there, or nothing. O(log n).
+    pub(super) fn set(&mut self, ip: IpAddr, known: Option<Known>) -> Option<Known> {
+        let former = match &known {
+            Some(known) => self.records.insert(ip, known.clone()),
+            None => self.records.remove(&ip),
+        };
+        if let Some(former) = &former {
+            self.unindex(ip, &former.record);
+        }
+        if let Some(known) = &known {
+            self.index(ip, &known.record);
+        }
+        former
+    }
+
+    /// Raises the version of an unchanged record.
+    pub(super) fn set_version(&mut self, ip: IpAddr, version: Version) {
+        if let Some(known) = self.records.get_mut(&ip) {
+            known.version = version;
+        }
+    }
+
+    pub(super) fn known(&self, ip: IpAddr) -> Option<&Known> {
+        self.records.get(&ip)
+    }
+
+    pub(super) fn record(&self, ip: IpAddr) -> Option<&Arc<Record>> {
+        self.known(ip).map(|known| &known.record)
+    }
+
+    pub(super) fn records(&self) -> &CountedMap<IpAddr, Known> {
+        &self.records
+    }
+
+    /// The addresses of a pod, ascending.
+    pub(super) fn of_uid(&self, uid: &Name) -> Vec<IpAddr> {
+        self.uids_from(uid).map(|(_, ip)| *ip).collect()
+    }
+
+    fn uids_from(&self, uid: &Name) -> impl Iterator<Item = &(Name, IpAddr)> {
+        let from = (uid.clone(), LOWEST);
+        self.by_uid.range(from..).take_while(move |(other, _)| other == uid)
+    }
+
+    /// The attachments of a node's network, with their addresses.
+    pub(super) fn attachments_of(
+        &self,
+        node: &Name,
+        network: &Name,
+    ) -> impl Iterator<Item = &(Attachment, IpAddr)> {
+        let from = Attachment {
+            node: node.clone(),
+            network: network.clone(),
+            container: Name::default(),
+            interface: Name::default(),
+        };
+        self.by_attachment
+            .range((from, LOWEST)..)
+            .take_while(move |(other, _)| other.node == *node && other.network == *network)
+    }
+
+    /// The addresses of an attachment.
+    pub(super) fn of_attachment(&self, attachment: &Attachment) -> Vec<IpAddr> {
+        let from = (attachment.clone(), LOWEST);
+        let ours = self.by_attachment.range(from..).take_while(|(other, _)| other == attachment);
+        ours.map(|(_, ip)| *ip).collect()
+    }
+
+    pub(super) fn app(&self, app: &AppRef) -> Option<&AppStanding> {
+        self.apps.get(app)
+    }
+
+    pub(super) fn app_mut(&mut self, app: &AppRef) -> &mut AppStanding {
+        self.apps.entry(app.clone()).or_default()
+    }
+
+    /// Forgets an app that has nothing and awaits nothing.
+    pub(super) fn tidy_app(&mut self, app: &AppRef) {
+        if self.apps.get(app).is_some_and(AppStanding::is_empty) {
+            self.apps.remove(app);
+        }
+    }
+
+    pub(super) fn pool(&self, pool: &PoolName) -> Option<&PoolStanding> {
+        self.pools.get(pool)
+    }
+
+    pub(super) fn pool_mut(&mut self, pool: &PoolName) -> &mut PoolStanding {
+        self.pools.entry(pool.clone()).or_default()
+    }
+
+    /// Forgets a pool that has nothing and awaits nothing.
+    pub(super) fn tidy_pool(&mut self, pool: &PoolName) {
+        if self.pools.get(pool).is_some_and(PoolStanding::is_empty) {
+            self.pools.remove(pool);
+        }
+    }
+
+    /// Every app there is, in order, after `after`.
+    pub(super) fn apps(&self) -> impl Iterator<Item = &AppRef> {
+        self.apps.keys()
+    }
+
+    pub(super) fn view_all(&self) -> &View {
+        &self.all
+    }
+
+    pub(super) fn view_of_namespace(&self, namespace: &Name) -> Option<&View> {
+        self.namespaces.get(namespace)
+    }
+
+    pub(super) fn view_of_app(&self, namespace: &Name, app: &Name) -> Option<&View> {
+        self.app_views.get(&(namespace.clone(), app.clone()))
+    }
+
+    pub(super) fn view_of_pool(&self, pool: &Name) -> Option<&View> {
+        self.pool_views.get(pool)
+    }
+
+    /// The namespaces that have an app of this name.
+    pub(super) fn namespaces_of_app(&self, app: &Name) -> Vec<Name> {
+        let from = (app.clone(), Name::default());
+        let named = self.app_namespaces.range(from..).take_while(|(other, _)| other == app);
+        named.map(|(_, namespace)| namespace.clone()).collect()
+    }
+
+    fn index(&mut self, ip: IpAddr, record: &Record) {
+        if let Some(tenant) = record.owner.tenant() {
+            self.index_tenant(ip, tenant);
+        }
+        if let Some(pool) = record.owner.pool() {
+            self.pool_mut(pool).total += 1;
+        }
+        if let Some(attachment) = &record.attachment {
+            self.by_attachment.insert((attachment.clone(), ip));
+        }
+        self.offer(ip, record);
+        self.show(ip, &Face::of(record));
+    }
+
+    fn unindex(&mut self, ip: IpAddr, record: &Record) {
+        self.withdraw(ip, record);
+        if let Some(tenant) = record.owner.tenant() {
+            self.unindex_tenant(ip, tenant);
+        }
+        if let Some(pool) = record.owner.pool() {
+            let standing = self.pool_mut(pool);
+            standing.total = standing.total.saturating_sub(1);
+            self.tidy_pool(pool);
+        }
+        if let Some(attachment) = &record.attachment {
+            self.by_attachment.remove(&(attachment.clone(), ip));
+        }
+        self.hide(ip, &Face::of(record));
+    }
+
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
+        let mut of_pod = 0;
+        if let Some(pod) = &tenant.pod {
+            let family = Family::of(ip);
+            of_pod = self.uids_from(&pod.uid).filter(|(_, ip)| Family::of(*ip) == family).count();
+            let new = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
+            self.by_uid.insert((pod.uid.clone(), ip));
+            self.app_mut(&standing_key(tenant)).pods += u64::from(new);
+        }
+        let standing = self.app_mut(&standing_key(tenant));
+        standing.slots.insert((tenant.slot.clone(), ip));
+        if tenant.slot == Slot::Any && tenant.pool.is_none() {
+            standing.any.change(Family::of(ip), true);
+        }
+        let width = standing.width.of_mut(Family::of(ip));
+        *width = (*width).max(u64::try_from(of_pod + 1).unwrap_or(u64::MAX));
+    }
+
+    fn unindex_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
+        let key = standing_key(tenant);
+        if let Some(pod) = &tenant.pod {
+            self.by_uid.remove(&(pod.uid.clone(), ip));
+            let last = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
+            let standing = self.app_mut(&key);
+            standing.pods = standing.pods.saturating_sub(u64::from(last));
+        }
+        let standing = self.app_mut(&key);
+        standing.slots.remove(&(tenant.slot.clone(), ip));
+        if tenant.slot == Slot::Any && tenant.pool.is_none() {
+            standing.any.change(Family::of(ip), false);
+        }
+        self.tidy_app(&key);
+    }
+
+    /// Lets pods take the address from its reserve, if it is in one that several may take from.
+    pub(super) fn offer(&mut self, ip: IpAddr, record: &Record) {
+        match reserve_of(&record.owner) {
+            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.insert(ip),
+            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.insert(ip),
+            None => {}
+        }
+    }
+
+    /// Keeps pods from taking the address from its reserve.
+    pub(super) fn withdraw(&mut self, ip: IpAddr, record: &Record) {
+        match reserve_of(&record.owner) {
+            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.remove(&ip),
+            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.remove(&ip),
+            None => {}
+        }
+    }
+
+    fn show(&mut self, ip: IpAddr, face: &Face) {
+        self.all.insert(ip, face);
+        if !face.namespace.is_empty() {
+            let namespace = self.namespaces.entry(face.namespace.clone());
+            namespace.or_insert_with(View::of_one_namespace).insert(ip, face);
+        }
+        if let Some(app) = &face.app {
+            let view = self.app_views.entry((face.namespace.clone(), app.clone()));
+            view.or_insert_with(View::of_one_namespace).insert(ip, face);
+            self.app_namespaces.insert((app.clone(), face.namespace.clone()));
+        }
+        if let Some(pool) = &face.pool {
+            let view = self.pool_views.entry(pool.clone());
+            view.or_insert_with(View::of_all_namespaces).insert(ip, face);
+        }
+    }
+
+    fn hide(&mut self, ip: IpAddr, face: &Face) {
+        self.all.remove(ip, face);
+        hide_from(&mut self.namespaces, &face.namespace, ip, face);
+        if let Some(app) = &face.app {
+            let key = (face.namespace.clone(), app.clone());
+            if hide_from(&mut self.app_views, &key, ip, face) {
+                self.app_namespaces.remove(&(app.clone(), face.namespace.clone()));
+            }
+        }
+        if let Some(pool) = &face.pool {
+            hide_from(&mut self.pool_views, pool, ip, face);
+        }
+    }
+}
+
+/// Below every address.
+const LOWEST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// Takes an address out of a view and the view out of the map once it is empty; says whether.
+fn hide_from<K: Ord>(views: &mut BTreeMap<K, View>, key: &K, ip: IpAddr, face: &Face) -> bool {
+    let Some(view) = views.get_mut(key) else { return false };
+    view.remove(ip, face);
+    let empty = view.is_empty();
+    if empty {
+        views.remove(key);
+    }
+    empty
+}
+
+/// A reserve that several pods may take from.
+enum Reserve {
+    App(AppRef),
+    Pool(PoolName),
+}
+
+fn reserve_of(owner: &Owner) -> Option<Reserve> {
+    match owner {
+        Owner::Pool(pool) => Some(Reserve::Pool(pool.clone())),
+        Owner::Slot(tenant) if tenant.pod.is_none() && tenant.slot == Slot::Any => {
+            Some(match &tenant.pool {
+                Some(pool) => Reserve::Pool(pool.clone()),
+                None => Reserve::App(standing_key(tenant)),
+            })
+        }
+        Owner::Slot(_) | Owner::Administrator(_) | Owner::Nobody => None,
+    }
+}
+
+/// Under which key a tenant's addresses are counted: its app, or for bare pods one key for all of
+/// the namespace, with nothing but the namespace in it.
+pub(super) fn standing_key(tenant: &Tenant) -> AppRef {
+    tenant.app_ref().unwrap_or_else(|| AppRef {
+        namespace: tenant.namespace.clone(),
+        group: Name::default(),
+        kind: Name::default(),
+        name: Name::default(),
+    })
+}

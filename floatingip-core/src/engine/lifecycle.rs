@@ -1,0 +1,234 @@
+//! The life of pods and apps: what is kept and what is freed when they change or end.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Engine;
+use super::stage::{Draft, Staged};
+use super::verdict::Verdict;
+use crate::fact::World;
+use crate::name::Name;
+use crate::owner::{AppRef, Owner, Tenant};
+use crate::plan::{Event, Plan};
+use crate::record::{Attachment, Mark, MarkKind, Record};
+use crate::time::Now;
+
+/// The most writes of one plan that frees or repairs; what is left goes into the next.
+pub(super) const MOST_WRITES: usize = 1024;
+
+/// How a pod ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Deleted, or finished: certainly nothing uses the address any more.
+    Certain,
+    /// Deleted by force while nobody reaches its node: it may still run there. Its address rests: only
+    /// its own slot gets it before the node is back, or this time is over.
+    Unreachable {
+        /// How long the address rests.
+        rest: Duration,
+    },
+}
+
+impl Engine {
+    /// The pod is bound with these addresses: they are in use now. Frees what else the pod or its slot
+    /// has: addresses of former attempts.
+    pub fn plan_bound(&mut self, uid: &Name, addresses: &[IpAddr], now: Now) -> Plan {
+        for ip in addresses {
+            self.provisional.remove(ip);
+        }
+        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
+        let named = addresses.iter().filter_map(|ip| self.ledger.record(*ip));
+        let tenants: Vec<Tenant> =
+            named.filter_map(|record| record.owner.tenant().cloned()).collect();
+        for tenant in tenants {
+            extra.extend(self.slot_addresses(&tenant).into_iter().filter(|ip| self.is_vacant(*ip)));
+        }
+        let mut draft = self.draft(now);
+        for ip in extra {
+            if !addresses.contains(&ip) && !self.is_held(ip) {
+                self.stage(&mut draft, ip, Event::Release, None);
+            }
+        }
+        self.finish(draft)
+    }
+
+    fn is_vacant(&self, ip: IpAddr) -> bool {
+        self.ledger.record(ip).is_some_and(|record| record.is_reserve())
+    }
+
+    /// The pod has ended, by its UID: its addresses are kept or freed as its policy and the facts
+    /// about its app say. What an open plan holds is dealt with once that is settled:
+    /// [`Engine::due_endings`].
+    pub fn plan_ended(
+        &mut self,
+        uid: &Name,
+        ending: &Ending,
+        world: &dyn World,
+        now: Now,
+    ) -> Plan {
+        self.claims.drop_of(uid);
+        let addresses = self.ledger.of_uid(uid);
+        let expected = self.open.values().any(|open| open.pods.contains(uid));
+        if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
+            self.ended.insert(uid.clone(), ending.clone());
+        }
+        self.missing.retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
+        let mut draft = self.draft(now);
+        for ip in addresses {
+            self.stage_end(&mut draft, ip, ending, world, now);
+        }
+        self.finish(draft)
+    }
+
+    /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
+    /// that is not the address's latest changes nothing.
+    pub fn plan_detached(&mut self, attachment: &Attachment, world: &dyn World, now: Now) -> Plan {
+        let mut draft = self.draft(now);
+        for ip in self.ledger.of_attachment(attachment) {
+            self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
+        }
+        self.finish(draft)
+    }
+
+    /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
+    pub fn plan_gc(
+        &mut self,
+        node: &Name,
+        network: &Name,
+        valid: &BTreeSet<Attachment>,
+        world: &dyn World,
+        now: Now,
+    ) -> Plan {
+        let lost = self.ledger.attachments_of(node, network);
+        let lost: Vec<IpAddr> = lost
+            .filter(|(attachment, _)| !valid.contains(attachment))
+            .map(|(_, ip)| *ip)
+            .take(MOST_WRITES)
+            .collect();
+        let mut draft = self.draft(now);
+        for ip in lost {
+            self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
+        }
+        self.finish(draft)
+    }
+
+    /// The app has another size, or is gone: frees what it keeps in reserve and has no slot for any
+    /// more, the highest addresses first. To be called again until the plan is empty.
+    pub fn plan_app(&mut self, app: &AppRef, world: &dyn World, now: Now) -> Plan {
+        self.learn(Some(app), world);
+        let slots = self.ledger.app(app).map(|standing| standing.slots.iter().rev());
+        let kept: Vec<IpAddr> = slots.into_iter().flatten().map(|(_, ip)| *ip).collect();
+        let mut draft = self.draft(now);
+        for ip in kept {
+            if draft.len() >= MOST_WRITES {
+                break;
+            }
+            self.stage_reserve_check(&mut draft, ip, world, now);
+        }
+        self.finish(draft)
+    }
+
+    /// Takes the pod off an address.
+    pub(super) fn stage_end(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        ending: &Ending,
+        world: &dyn World,
+        now: Now,
+    ) {
+        let Some(record) = self.ledger.record(ip).cloned() else { return };
+        let Some(tenant) = record.owner.tenant() else { return };
+        if self.is_held(ip) || tenant.pod.is_none() {
+            return;
+        }
+        let rest = rest_mark(tenant, ending, now);
+        let verdict = match (self.verdict(ip, tenant, record.policy, world), &rest) {
+            // A resting address stays with its slot, so that the slot alone can have it back.
+            (Verdict::Free, Some(_)) => Verdict::Keep(Owner::Slot(tenant.vacated())),
+            (verdict, _) => verdict,
+        };
+        let event = if rest.is_some() { Event::Rest } else { Event::Reserve };
+        let mark = rest.or_else(|| self.lasting_mark(ip, &record, now));
+        match verdict {
+            Verdict::Keep(owner) => {
+                let kept = Record { owner, attachment: None, mark, ..(*record).clone() };
+                self.stage(draft, ip, event, Some(Staged::new(kept)));
+            }
+            Verdict::Free => self.stage_free(draft, ip, mark, &record),
+        }
+    }
+
+    /// Frees an address; one that is quarantined stays with nobody until that is over.
+    pub(super) fn stage_free(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        mark: Option<Mark>,
+        record: &Record,
+    ) {
+        let quarantine = mark.filter(|mark| mark.kind == MarkKind::Quarantine);
+        let put = quarantine.map(|mark| {
+            let owner = Owner::Nobody;
+            Staged::new(Record { owner, attachment: None, mark: Some(mark), ..record.clone() })
+        });
+        self.stage(draft, ip, Event::Release, put);
+    }
+
+    /// The record's mark, while it holds.
+    pub(super) fn lasting_mark(&self, ip: IpAddr, record: &Record, now: Now) -> Option<Mark> {
+        record.mark.clone().filter(|_| self.is_marked(ip, now))
+    }
+
+    /// Frees an address in reserve that nothing keeps any more.
+    pub(super) fn stage_reserve_check(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        world: &dyn World,
+        now: Now,
+    ) {
+        let Some(record) = self.ledger.record(ip).cloned() else { return };
+        if self.is_held(ip) || !record.is_reserve() || self.is_resting(ip, &record, now) {
+            return;
+        }
+        let verdict = match &record.owner {
+            Owner::Slot(tenant) => self.verdict(ip, tenant, record.policy, world),
+            Owner::Pool(pool) if self.pool_surplus(pool) > 0 => Verdict::Free,
+            owner => Verdict::Keep(owner.clone()),
+        };
+        if verdict == Verdict::Free || self.is_double(&record) {
+            let mark = self.lasting_mark(ip, &record, now);
+            self.stage_free(draft, ip, mark, &record);
+        }
+    }
+
+    fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
+        let rests = record.mark.as_ref().is_some_and(|mark| mark.kind == MarkKind::Rest);
+        rests && self.is_marked(ip, now)
+    }
+
+    /// Whether the slot has a pod with another address, so that this one is kept for nobody
+    /// (ONE-SLOT). What a pod that is not bound yet has may still go back.
+    fn is_double(&self, record: &Record) -> bool {
+        let Some(tenant) = record.owner.tenant() else { return false };
+        let bound = |ip: &IpAddr| {
+            !self.provisional.contains_key(ip)
+                && self.ledger.record(*ip).is_some_and(|record| record.is_live())
+        };
+        self.slot_addresses(tenant).iter().any(bound)
+    }
+}
+
+fn rest_mark(tenant: &Tenant, ending: &Ending, now: Now) -> Option<Mark> {
+    let Ending::Unreachable { rest } = ending else { return None };
+    let node = tenant.pod.as_ref().map(|pod| pod.node.as_str()).unwrap_or_default();
+    Some(Mark {
+        kind: MarkKind::Rest,
+        reason: format!("its former pod may still run on node {node}"),
+        mac: None,
+        until: now.wall.plus(*rest),
+        lasts: *rest,
+    })
+}

@@ -1,0 +1,170 @@
+//! Pools with a size: created, resized, filled, deleted.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use super::lifecycle::MOST_WRITES;
+use super::stage::Staged;
+use crate::name::PoolName;
+use crate::owner::Owner;
+use crate::plan::{Event, Plan};
+use crate::policy::ReleasePolicy;
+use crate::record::{PoolRecord, Record, Target};
+use crate::time::Now;
+
+/// A sized pool as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// The most addresses it may have.
+    pub size: u32,
+    /// Whether it was asked to be filled at once.
+    pub pre_allocate: bool,
+    /// How many addresses it has.
+    pub addresses: u64,
+    /// Whether addresses are still owed to it.
+    pub owed: bool,
+}
+
+/// One step of filling or emptying a pool.
+#[derive(Debug)]
+#[must_use = "the plan holds its addresses until it is settled"]
+pub enum PoolStep {
+    /// Settle this, then ask again.
+    More(Plan),
+    /// Nothing is left to do.
+    Done,
+    /// The pool is not as large as it should be, and no subnet has an address to spare.
+    Short,
+}
+
+impl Engine {
+    /// A sized pool.
+    pub fn pool(&self, pool: &PoolName) -> Option<PoolState> {
+        let (_, record) = self.pools.get(pool)?;
+        Some(PoolState {
+            size: record.size,
+            pre_allocate: record.pre_allocate,
+            addresses: self.ledger.pool(pool).map_or(0, |standing| standing.total),
+            owed: record.owed,
+        })
+    }
+
+    /// The sized pools, by name.
+    pub fn pools(&self) -> impl Iterator<Item = &PoolName> {
+        self.pools.keys()
+    }
+
+    /// Creates a pool or gives it another size; none where a change of it is under way. Filling and
+    /// shrinking come after it: [`Engine::plan_fill_pool`], [`Engine::plan_trim_pool`].
+    pub fn plan_put_pool(
+        &mut self,
+        pool: &PoolName,
+        size: u32,
+        pre_allocate: bool,
+        now: Now,
+    ) -> Option<Plan> {
+        if self.held.contains_key(&Target::Pool(pool.clone())) {
+            return None;
+        }
+        let record = PoolRecord { size, pre_allocate, owed: pre_allocate, plan: None };
+        let mut draft = self.draft(now);
+        self.stage_pool(&mut draft, pool, Some(record));
+        Some(self.finish(draft))
+    }
+
+    /// Adds addresses that are owed to the pool, subnet after subnet in the order of the configuration,
+    /// leaving the headroom in each. The last step notes durably that nothing is owed any more.
+    pub fn plan_fill_pool(&mut self, pool: &PoolName, now: Now) -> PoolStep {
+        let Some((_, record)) = self.pools.get(pool).cloned() else { return PoolStep::Done };
+        if !record.owed || self.held.contains_key(&Target::Pool(pool.clone())) {
+            return PoolStep::Done;
+        }
+        let total = self.ledger.pool(pool).map_or(0, super::standing::PoolStanding::at_most);
+        let missing = u64::from(record.size).saturating_sub(total);
+        let mut draft = self.draft(now);
+        if missing == 0 {
+            self.stage_pool(&mut draft, pool, Some(PoolRecord { owed: false, ..record }));
+            return PoolStep::More(self.finish(draft));
+        }
+        let count = usize::try_from(missing).unwrap_or(MOST_WRITES).min(MOST_WRITES);
+        let spare = self.spare(count);
+        if spare.is_empty() {
+            return PoolStep::Short;
+        }
+        for ip in spare {
+            let put = Staged::new(pool_reserve(pool));
+            self.stage(&mut draft, ip, Event::PreAllocate, Some(put));
+            self.pass(ip);
+        }
+        PoolStep::More(self.finish(draft))
+    }
+
+    /// Up to `count` free addresses above the headroom of their subnets.
+    fn spare(&self, count: usize) -> Vec<IpAddr> {
+        let headroom = u128::from(self.settings.pool_headroom);
+        let open = self.topology.subnets().iter().filter(|subnet| !subnet.disabled());
+        let mut found: Vec<IpAddr> = Vec::new();
+        for space in open.filter_map(|subnet| self.spaces.get(subnet.id().index())) {
+            let above = space.free().saturating_sub(headroom);
+            let above = usize::try_from(above).unwrap_or(usize::MAX);
+            found.extend(space.fresh(None, above.min(count - found.len()), &[]));
+        }
+        found
+    }
+
+    /// Frees unused addresses above the pool's size, the highest first.
+    pub fn plan_trim_pool(&mut self, pool: &PoolName, now: Now) -> PoolStep {
+        let surplus = usize::try_from(self.pool_surplus(pool)).unwrap_or(usize::MAX);
+        self.give_up(pool, surplus, now)
+    }
+
+    /// Deletes a pool with what it has unused; what its pods use stays with them. None where a change
+    /// of it is under way; [`PoolStep::Done`] where there is no such pool any more.
+    pub fn plan_delete_pool(&mut self, pool: &PoolName, now: Now) -> Option<PoolStep> {
+        if self.held.contains_key(&Target::Pool(pool.clone())) {
+            return None;
+        }
+        if !self.pools.contains_key(pool) {
+            return Some(PoolStep::Done);
+        }
+        let unused = self.give_up(pool, usize::MAX, now);
+        if matches!(unused, PoolStep::More(_)) {
+            return Some(unused);
+        }
+        let mut draft = self.draft(now);
+        self.stage_pool(&mut draft, pool, None);
+        Some(PoolStep::More(self.finish(draft)))
+    }
+
+    fn give_up(&mut self, pool: &PoolName, count: usize, now: Now) -> PoolStep {
+        let unused: Vec<IpAddr> = match self.ledger.pool(pool) {
+            Some(standing) => {
+                let count = count.min(MOST_WRITES).min(standing.reserve.len());
+                let from = standing.reserve.len() - count;
+                standing.reserve.iter_from(from).copied().collect()
+            }
+            None => Vec::new(),
+        };
+        if unused.is_empty() {
+            return PoolStep::Done;
+        }
+        let mut draft = self.draft(now);
+        for ip in unused {
+            let Some(record) = self.ledger.record(ip).cloned() else { continue };
+            let mark = self.lasting_mark(ip, &record, now);
+            self.stage_free(&mut draft, ip, mark, &record);
+        }
+        PoolStep::More(self.finish(draft))
+    }
+}
+
+fn pool_reserve(pool: &PoolName) -> Record {
+    Record {
+        owner: Owner::Pool(pool.clone()),
+        policy: ReleasePolicy::Never,
+        updated_at: crate::WallTime::default(),
+        mark: None,
+        attachment: None,
+        plan: None,
+    }
+}

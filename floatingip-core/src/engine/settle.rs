@@ -1,0 +1,128 @@
+//! Settling: the only end of a plan.
+
+use std::sync::Arc;
+
+use super::ledger::Known;
+use super::{Ending, Engine};
+use crate::name::Name;
+use crate::plan::{Event, Plan, Write};
+use crate::record::{Target, Value, Version};
+use crate::store::Outcome;
+use crate::time::Now;
+
+/// What became of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What is durable now.
+    pub applied: Vec<Target>,
+    /// What somebody else had changed before.
+    pub refused: Vec<Target>,
+    /// What the store did not do.
+    pub unavailable: Vec<Target>,
+}
+
+impl Settled {
+    /// Whether every write of the plan is durable.
+    pub fn is_complete(&self) -> bool {
+        self.refused.is_empty() && self.unavailable.is_empty()
+    }
+}
+
+impl Engine {
+    /// Ends a plan: takes in what became of each of its writes, in their order, and lets go of its
+    /// addresses. Cannot fail. An outcome that is missing leaves its address held, which is safe: what
+    /// is not certain is never settled by absence.
+    pub fn settle(&mut self, plan: Plan, outcomes: Vec<Outcome>, now: Now) -> Settled {
+        if let Some(open) = self.open.remove(&plan.batch.id) {
+            self.relieve(&open);
+        }
+        let mut settled = Settled::default();
+        for (write, outcome) in plan.batch.writes.into_iter().zip(outcomes) {
+            let target = write.target.clone();
+            let observed = self.held.remove(&target).and_then(|held| held.observed);
+            match outcome {
+                Outcome::Applied(version) => {
+                    settled.applied.push(target.clone());
+                    self.take_applied(write, version, now);
+                }
+                Outcome::Refused(current) => {
+                    settled.refused.push(target.clone());
+                    self.take_refused(&write, current, now);
+                }
+                Outcome::Unavailable => {
+                    settled.unavailable.push(target.clone());
+                    self.let_go(&target);
+                }
+            }
+            if let Some((version, value)) = observed {
+                self.take_in(&target, version, value, now);
+            }
+        }
+        settled
+    }
+
+    /// Pods that ended while a plan held addresses of theirs, and whose plans are settled now: their
+    /// end has to be planned again.
+    pub fn due_endings(&mut self) -> Vec<(Name, Ending)> {
+        let busy = |uid: &Name| {
+            self.open.values().any(|open| open.pods.contains(uid))
+                || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
+        };
+        let due: Vec<Name> = self.ended.keys().filter(|uid| !busy(uid)).cloned().collect();
+        due.into_iter().filter_map(|uid| self.ended.remove_entry(&uid)).collect()
+    }
+
+    fn take_applied(&mut self, write: Write, version: Version, now: Now) {
+        match (write.target, write.put) {
+            (Target::Address(ip), Some(Value::Address(record))) => {
+                let attempt = write.entry.is_some_and(|entry| entry.event == Event::Allocate);
+                self.set_record(ip, Some(Known { version, record: Arc::new(record) }), now);
+                if attempt && !self.settings.binds_at_once {
+                    self.provisional.insert(ip, now.elapsed);
+                }
+            }
+            (Target::Pool(pool), Some(Value::Pool(record))) => {
+                self.pools.insert(pool, (version, record));
+            }
+            (target, _) => self.forget(&target, version, now),
+        }
+    }
+
+    /// Something else is there than the plan expected: that is what is true.
+    fn take_refused(&mut self, write: &Write, current: Option<(Version, Value)>, now: Now) {
+        match current {
+            Some((version, value)) => {
+                self.take_in(&write.target, version, Some(value), now);
+                self.let_go(&write.target);
+            }
+            None => match write.expect {
+                Some(version) => {
+                    self.miss(&write.target);
+                    self.forget(&write.target, version, now);
+                }
+                None => self.let_go(&write.target),
+            },
+        }
+    }
+
+    /// The record is gone, as of `version`.
+    pub(super) fn forget(&mut self, target: &Target, version: Version, now: Now) {
+        if self.settings.shared_store {
+            let tombstone = self.tombstones.entry(target.clone()).or_default();
+            *tombstone = version.max(*tombstone);
+        }
+        match target {
+            Target::Address(ip) => self.set_record(*ip, None, now),
+            Target::Pool(pool) => _ = self.pools.remove(pool),
+        }
+    }
+
+    /// The target is as it was before the plan.
+    fn let_go(&mut self, target: &Target) {
+        let Target::Address(ip) = target else { return };
+        if let Some(record) = self.ledger.record(*ip).cloned() {
+            self.ledger.offer(*ip, &record);
+        }
+        self.refresh(*ip);
+    }
+}

@@ -1,0 +1,203 @@
+//! Staging: turning decided changes into a plan that holds its addresses.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use super::ledger::standing_key;
+use crate::name::{Name, PoolName};
+use crate::owner::{AppRef, Owner, Slot};
+use crate::plan::{Batch, Entry, Event, Plan, Write};
+use crate::range::Family;
+use crate::record::{PlanId, PoolRecord, Record, Target, Value, Version};
+use crate::time::Now;
+
+/// A target that an open plan is about to change.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// What others did to it meanwhile; taken in when the plan is settled.
+    pub(super) observed: Option<(Version, Option<Value>)>,
+}
+
+/// What the engine remembers of a plan until it is settled.
+#[derive(Debug, Default)]
+pub(super) struct OpenPlan {
+    pressures: Vec<Pressure>,
+    /// The pods that are about to have addresses by it.
+    pub(super) pods: Vec<Name>,
+}
+
+/// What an open plan does to a count, were it applied.
+#[derive(Clone, Debug)]
+enum Pressure {
+    PoolIn(PoolName),
+    PoolOut(PoolName),
+    PodIn(AppRef),
+    AnyOut(AppRef, Family),
+}
+
+/// A plan in the making. What is staged is held at once.
+#[derive(Debug)]
+pub(super) struct Draft {
+    id: PlanId,
+    at: Now,
+    writes: Vec<Write>,
+    in_order: bool,
+    open: OpenPlan,
+}
+
+impl Draft {
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+}
+
+impl Engine {
+    pub(super) fn draft(&mut self, at: Now) -> Draft {
+        self.serial += 1;
+        Draft {
+            id: PlanId { incarnation: self.settings.incarnation, serial: self.serial },
+            at,
+            writes: Vec::new(),
+            in_order: false,
+            open: OpenPlan::default(),
+        }
+    }
+
+    /// Ends the draft: from now on the plan has to be settled.
+    pub(super) fn finish(&mut self, draft: Draft) -> Plan {
+        if !draft.writes.is_empty() {
+            self.open.insert(draft.id, draft.open);
+        }
+        Plan {
+            batch: Batch { id: draft.id, writes: draft.writes, in_order: draft.in_order },
+        }
+    }
+
+    /// The same, with writes that depend on each other.
+    pub(super) fn finish_in_order(&mut self, draft: Draft) -> Plan {
+        self.finish(Draft { in_order: true, ..draft })
+    }
+
+    /// Adds the change of an address to the draft. The address must not be held.
+    pub(super) fn stage(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        event: Event,
+        put: Option<Staged>,
+    ) {
+        let known = self.ledger.known(ip).cloned();
+        let from = known.as_ref().map(|known| known.record.owner.clone());
+        let put = put.map(|staged| staged.into_record(draft));
+        let entry =
+            Entry { at: draft.at.wall, event, from: from.clone(), to: owner_of(put.as_ref()) };
+        self.press(draft, ip, from.as_ref(), put.as_ref().map(|record| &record.owner));
+        if let Some(known) = &known {
+            self.ledger.withdraw(ip, &known.record);
+        }
+        self.held.insert(Target::Address(ip), Held { observed: None });
+        self.refresh(ip);
+        draft.writes.push(Write::address(ip, known.map(|known| known.version), put, entry));
+    }
+
+    /// Adds the change of a pool to the draft. The pool must not be held.
+    pub(super) fn stage_pool(
+        &mut self,
+        draft: &mut Draft,
+        pool: &PoolName,
+        put: Option<PoolRecord>,
+    ) {
+        let expect = self.pools.get(pool).map(|(version, _)| *version);
+        let put = put.map(|record| PoolRecord { plan: Some(draft.id), ..record });
+        self.held.insert(Target::Pool(pool.clone()), Held { observed: None });
+        draft.writes.push(Write::pool(pool.clone(), expect, put));
+    }
+
+    /// Counts what the change would do, so that plans made before it is settled stay within caps.
+    fn press(&mut self, draft: &mut Draft, ip: IpAddr, from: Option<&Owner>, to: Option<&Owner>) {
+        let (pool_from, pool_to) = (from.and_then(Owner::pool), to.and_then(Owner::pool));
+        if pool_from != pool_to {
+            let leaves = pool_from.map(|pool| Pressure::PoolOut(pool.clone()));
+            let enters = pool_to.map(|pool| Pressure::PoolIn(pool.clone()));
+            self.push(draft, leaves.into_iter().chain(enters));
+        }
+        if let Some(app) = from.and_then(any_slot_of)
+            && to.and_then(any_slot_of).as_ref() != Some(&app)
+        {
+            self.push(draft, [Pressure::AnyOut(app, Family::of(ip))]);
+        }
+        if let Some(tenant) = to.and_then(Owner::tenant)
+            && let Some(pod) = &tenant.pod
+            && !draft.open.pods.contains(&pod.uid)
+        {
+            draft.open.pods.push(pod.uid.clone());
+            if self.ledger.of_uid(&pod.uid).is_empty() {
+                self.push(draft, [Pressure::PodIn(standing_key(tenant))]);
+            }
+        }
+    }
+
+    fn push(&mut self, draft: &mut Draft, pressures: impl IntoIterator<Item = Pressure>) {
+        for pressure in pressures {
+            self.weigh(&pressure, true);
+            draft.open.pressures.push(pressure);
+        }
+    }
+
+    /// Takes back what an open plan counted for.
+    pub(super) fn relieve(&mut self, open: &OpenPlan) {
+        for pressure in &open.pressures {
+            self.weigh(pressure, false);
+        }
+    }
+
+    fn weigh(&mut self, pressure: &Pressure, up: bool) {
+        let step = |count: &mut u64| *count = if up { *count + 1 } else { count.saturating_sub(1) };
+        match pressure {
+            Pressure::PoolIn(pool) => step(&mut self.ledger.pool_mut(pool).incoming),
+            Pressure::PoolOut(pool) => step(&mut self.ledger.pool_mut(pool).outgoing),
+            Pressure::PodIn(app) => step(&mut self.ledger.app_mut(app).incoming_pods),
+            Pressure::AnyOut(app, family) => {
+                self.ledger.app_mut(app).outgoing.change(*family, up);
+            }
+        }
+        match pressure {
+            Pressure::PoolIn(pool) | Pressure::PoolOut(pool) => self.ledger.tidy_pool(pool),
+            Pressure::PodIn(app) | Pressure::AnyOut(app, _) => self.ledger.tidy_app(app),
+        }
+    }
+}
+
+/// A record before it belongs to a plan.
+#[derive(Debug)]
+pub(super) struct Staged {
+    record: Record,
+    keeps_time: bool,
+}
+
+impl Staged {
+    /// A record whose owner changes now.
+    pub(super) fn new(record: Record) -> Self {
+        Self { record, keeps_time: false }
+    }
+
+    /// A record whose owner stays as it is.
+    pub(super) fn same_owner(record: Record) -> Self {
+        Self { record, keeps_time: true }
+    }
+
+    fn into_record(self, draft: &Draft) -> Record {
+        let updated_at = if self.keeps_time { self.record.updated_at } else { draft.at.wall };
+        Record { updated_at, plan: Some(draft.id), ..self.record }
+    }
+}
+
+fn owner_of(record: Option<&Record>) -> Option<Owner> {
+    record.map(|record| record.owner.clone())
+}
+
+/// The app whose pods share the address, if it is in no pool.
+fn any_slot_of(owner: &Owner) -> Option<AppRef> {
+    let tenant = owner.tenant()?;
+    (tenant.slot == Slot::Any && tenant.pool.is_none()).then(|| standing_key(tenant))
+}

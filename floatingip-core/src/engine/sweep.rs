@@ -1,0 +1,136 @@
+//! The sweep: compares every record with the facts and repairs what events missed.
+
+use std::net::IpAddr;
+
+use super::lifecycle::Ending;
+use super::stage::{Draft, Staged};
+use super::{Engine, lifecycle::MOST_WRITES};
+use crate::fact::{Fact, World};
+use crate::owner::Owner;
+use crate::plan::{Event, Plan};
+use crate::record::{MarkKind, Record};
+use crate::time::Now;
+
+/// One slice of a sweep.
+#[derive(Debug)]
+#[must_use = "the plan holds its addresses until it is settled"]
+pub struct Swept {
+    /// What has to be repaired.
+    pub plan: Plan,
+    /// Where the next slice starts: behind this address. None: the sweep is through.
+    pub next: Option<IpAddr>,
+}
+
+impl Engine {
+    /// Looks at up to `slice` records behind `after`, and at everything lost, and plans what has to be
+    /// repaired: pods that ended unseen, reserves that nothing keeps, second addresses of one slot,
+    /// marks that are over, addresses of pods that never got bound, records that somebody deleted
+    /// under a live pod. O(slice · log n).
+    pub fn plan_sweep(
+        &mut self,
+        after: Option<IpAddr>,
+        slice: usize,
+        world: &dyn World,
+        now: Now,
+    ) -> Swept {
+        self.claims.expire(now.elapsed);
+        let mut draft = self.draft(now);
+        if after.is_none() {
+            self.stage_restores(&mut draft, world, now);
+        }
+        let records = self.ledger.records();
+        let from = after.map_or_else(|| records.iter(), |ip| records.iter_after(&ip));
+        let batch: Vec<IpAddr> = from.take(slice.clamp(1, MOST_WRITES)).map(|(ip, _)| *ip).collect();
+        for ip in &batch {
+            self.stage_repair(&mut draft, *ip, world, now);
+        }
+        Swept { plan: self.finish(draft), next: batch.last().copied() }
+    }
+
+    fn stage_repair(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
+        let Some(record) = self.ledger.record(ip).cloned() else { return };
+        if self.is_held(ip) {
+            return;
+        }
+        if record.is_live() {
+            self.stage_live_check(draft, ip, &record, world, now);
+        } else if self.is_over(ip, &record, world, now) {
+            self.stage_lift(draft, ip, &record);
+        } else {
+            self.stage_reserve_check(draft, ip, world, now);
+        }
+    }
+
+    fn stage_live_check(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        record: &Record,
+        world: &dyn World,
+        now: Now,
+    ) {
+        self.learn(record.owner.app().as_ref(), world);
+        let Some((tenant, pod)) = record.owner.tenant().zip(record.owner.pod()) else { return };
+        let ended = match world.pod(&tenant.namespace, &pod.name) {
+            Fact::Known(state) if state.uid == pod.uid && !state.finished => {
+                self.never_bound(ip, state.bound, now)
+            }
+            Fact::Known(_) | Fact::Gone => true,
+            Fact::Unknown => false,
+        };
+        if ended {
+            self.stage_end(draft, ip, &Ending::Certain, world, now);
+        } else if self.is_over(ip, record, world, now) {
+            self.stage_lift(draft, ip, record);
+        }
+    }
+
+    /// Whether a live pod has had its time to get bound with the address and did not.
+    fn never_bound(&mut self, ip: IpAddr, bound: bool, now: Now) -> bool {
+        if bound || self.settings.binds_at_once {
+            self.provisional.remove(&ip);
+            return false;
+        }
+        let attempt = *self.provisional.entry(ip).or_insert(now.elapsed);
+        now.elapsed.saturating_sub(attempt) >= self.settings.provisional_life
+    }
+
+    /// Whether the record's mark is over: its time is, or the node that an address rests for is back or
+    /// gone for good.
+    fn is_over(&self, ip: IpAddr, record: &Record, world: &dyn World, now: Now) -> bool {
+        let Some(mark) = &record.mark else { return false };
+        let _ = world;
+        mark.kind != MarkKind::Rest && !self.is_marked(ip, now)
+            || mark.kind == MarkKind::Rest && !self.is_marked(ip, now)
+    }
+
+    /// Writes records again that somebody deleted under a live pod.
+    fn stage_restores(&mut self, draft: &mut Draft, world: &dyn World, now: Now) {
+        let _ = now;
+        let lost: Vec<IpAddr> = self.missing.keys().copied().take(MOST_WRITES).collect();
+        for ip in lost.into_iter().filter(|ip| !self.is_held(*ip)).collect::<Vec<_>>() {
+            let Some(record) = self.missing.get(&ip).cloned() else { continue };
+            match is_still_there(&record.owner, world) {
+                Fact::Known(()) => {
+                    let again = Staged::same_owner((*record).clone());
+                    self.stage(draft, ip, Event::Restore, Some(again));
+                }
+                Fact::Gone => {
+                    self.missing.remove(&ip);
+                    self.refresh(ip);
+                }
+                Fact::Unknown => {}
+            }
+        }
+    }
+}
+
+/// Whether the pod of a lost record still lives.
+fn is_still_there(owner: &Owner, world: &dyn World) -> Fact<()> {
+    let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else { return Fact::Gone };
+    match world.pod(&tenant.namespace, &pod.name) {
+        Fact::Known(state) if state.uid == pod.uid && !state.finished => Fact::Known(()),
+        Fact::Known(_) | Fact::Gone => Fact::Gone,
+        Fact::Unknown => Fact::Unknown,
+    }
+}
