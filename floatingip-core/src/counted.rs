@@ -8,12 +8,13 @@
 //! # Why our own
 //!
 //! `indexset`, the closest library, finds positions well, but does not merge nodes: of a million
-//! members with all but each 400th removed, it keeps the memory of the million. It also rebuilds its
-//! index over all nodes at each split (so an insertion is O(n) at worst), reserves room for 1024
-//! members in the emptiest set where we keep one per app, cannot partition its set by a predicate
-//! ([`CountedSet::rank_by`]), and searches with `unsafe`. This one is safe, shrinks with its content
-//! and allocates nothing while empty.
+//! members with all but each 400th removed, it keeps the memory of the million. It also rebuilds
+//! its index over all nodes at each split (so an insertion is O(n) at worst), reserves room for
+//! 1024 members in the emptiest set where we keep one per app, cannot partition its set by a
+//! predicate ([`CountedSet::rank_by`]), and searches with `unsafe`. This one is safe, shrinks with
+//! its content and allocates nothing while empty.
 
+mod iter;
 mod node;
 mod set;
 
@@ -22,7 +23,7 @@ use std::fmt;
 
 use node::Node;
 
-pub use node::Iter;
+pub use iter::Iter;
 pub use set::CountedSet;
 
 /// A sorted map that finds entries by key and by position, each in O(log n).
@@ -34,7 +35,8 @@ pub use set::CountedSet;
 /// ```
 /// use floatingip_core::counted::CountedMap;
 ///
-/// let ports: CountedMap<&str, u16> = [("ssh", 22), ("dns", 53), ("https", 443)].into_iter().collect();
+/// let ports = [("ssh", 22), ("dns", 53), ("https", 443)];
+/// let ports: CountedMap<&str, u16> = ports.into_iter().collect();
 /// assert_eq!(ports.get(&"dns"), Some(&53));
 /// assert_eq!(ports.rank(&"https"), 1);
 /// assert_eq!(ports.select(2), Some((&"ssh", &22)));
