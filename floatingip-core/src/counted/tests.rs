@@ -3,7 +3,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use proptest::prelude::*;
 
-use super::node::{Branch, MAX, MIN};
+use super::node::{Branch, MAX, MIN, STEP};
 use super::*;
 
 impl<V> CountedMap<u32, V> {
@@ -79,7 +79,7 @@ fn check_branches<V>(branches: &[Branch<u32, V>], keys: &std::ops::RangeInclusiv
 /// A vector holds at most a fixed number of unused places.
 fn assert_slim<T>(items: &Vec<T>) {
     assert!(
-        items.capacity() - items.len() <= MAX / 4,
+        items.capacity() - items.len() <= STEP,
         "{} of {}",
         items.len(),
         items.capacity()
@@ -238,7 +238,7 @@ fn fill_and_empty(insert: impl Iterator<Item = u32>, remove: impl Iterator<Item 
     }
     map.check();
     assert!(map.is_empty() && map.iter().next().is_none());
-    assert!(matches!(&map.root, Node::Leaf(entries) if entries.capacity() <= MAX / 4));
+    assert!(matches!(&map.root, Node::Leaf(entries) if entries.capacity() <= STEP));
 }
 
 #[test]
@@ -344,6 +344,17 @@ fn a_predicate_that_is_not_monotone_stays_in_bounds() {
     assert!(set.rank_by(odd) <= set.len());
     assert_eq!(set.rank_by(|_| Ordering::Less), set.len());
     assert_eq!(set.rank_by(|_| Ordering::Equal), 0);
+}
+
+#[test]
+fn iterators_know_how_many_are_left() {
+    let set: CountedSet<u32> = (0..MANY).collect();
+    let mut rest = set.iter_from(10);
+    for left in (0..MANY as usize - 10).rev() {
+        rest.next();
+        assert_eq!(rest.len(), left);
+    }
+    assert_eq!((rest.next(), rest.next(), rest.len()), (None, None, 0));
 }
 
 #[test]
