@@ -2,8 +2,10 @@
 //! clock, starts no thread and needs no async runtime; time, randomness and identity are arguments.
 #![forbid(unsafe_code)]
 
+pub mod annotation;
 pub mod counted;
 pub mod fact;
+pub mod key;
 mod name;
 pub mod owner;
 pub mod plan;
@@ -13,6 +15,7 @@ pub mod range;
 pub mod record;
 pub mod store;
 mod time;
+pub mod workload;
 
 pub use fact::{Fact, World};
 pub use name::{Name, PoolName, PoolNameError};

@@ -152,7 +152,8 @@ pub enum Slot {
     Node(Name),
     /// The pod's own name (bare pod).
     Pod(Name),
-    /// Nothing does: every pod is a new one (Job). Only [`ReleasePolicy::PodDelete`] goes with it.
+    /// Nothing does: every pod is a new one (Job). Only [`ReleasePolicy::PodDelete`] goes with it,
+    /// or a pool, to whose reserve the address goes when the pod ends.
     ///
     /// [`ReleasePolicy::PodDelete`]: crate::ReleasePolicy::PodDelete
     Once(Name),
