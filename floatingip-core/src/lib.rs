@@ -2,6 +2,7 @@
 //! clock, starts no thread and needs no async runtime; time, randomness and identity are arguments.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod counted;
 pub mod fact;
 mod name;
@@ -12,7 +13,9 @@ pub mod range;
 pub mod record;
 pub mod store;
 mod time;
+pub mod topology;
 
+pub use config::{Config, Strictness};
 pub use fact::{Fact, World};
 pub use name::{Name, PoolName, PoolNameError};
 pub use owner::Owner;
@@ -21,3 +24,4 @@ pub use policy::{ReleasePolicy, UnknownPolicy};
 pub use record::Record;
 pub use store::Store;
 pub use time::{Now, WallTime};
+pub use topology::{PodSubnet, Reach, SubnetId, Topology, VlanId};
