@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod annotation;
+pub mod config;
 pub mod counted;
+pub mod engine;
 pub mod fact;
 pub mod key;
+pub mod memory;
 mod name;
 pub mod owner;
 pub mod plan;
@@ -13,15 +16,24 @@ mod policy;
 pub mod query;
 pub mod range;
 pub mod record;
+pub mod refusal;
+pub mod request;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
+pub mod topology;
 pub mod workload;
 
+pub use config::Config;
+pub use engine::Engine;
 pub use fact::{Fact, World};
 pub use name::{Name, PoolName, PoolNameError};
 pub use owner::Owner;
 pub use plan::Plan;
 pub use policy::{ReleasePolicy, UnknownPolicy};
+pub use range::{Family, IpRange, RangeSet};
 pub use record::Record;
 pub use store::Store;
 pub use time::{Now, WallTime};
+pub use topology::Topology;
