@@ -4,6 +4,7 @@
 
 pub mod counted;
 pub mod fact;
+pub mod memory;
 mod name;
 pub mod owner;
 pub mod plan;
@@ -11,6 +12,8 @@ mod policy;
 pub mod range;
 pub mod record;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
 
 pub use fact::{Fact, World};
