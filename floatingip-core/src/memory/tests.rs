@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::owner::Owner;
 use crate::record::PoolRecord;
@@ -174,4 +177,72 @@ fn ordered_writes_go_on_after_those_that_were_made_before() {
         Outcome::Applied(Version(2)),
         "stopped, but it is there"
     );
+}
+
+/// A write of one of three addresses, right or wrong about what is there.
+fn any_write() -> impl Strategy<Value = (u32, Option<u64>, bool)> {
+    (0..3_u32, proptest::option::of(0..8_u64), any::<bool>())
+}
+
+/// The batch of a plan: at most one write per address.
+fn batch_of(serial: u64, writes: &BTreeMap<u32, (Option<u64>, bool)>) -> Batch {
+    let write = |(&n, &(expect, put)): (&u32, &(Option<u64>, bool))| {
+        let owner = pod(&format!("pod-{serial}")).owner();
+        let mut write = create(ip(n), record(owner));
+        write.expect = expect.map(Version);
+        write.put = write.put.filter(|_| put);
+        write
+    };
+    batch(serial, writes.iter().map(write))
+}
+
+fn replayed(store: &MemoryStore) -> BTreeMap<Target, (Version, Value)> {
+    let mut records = BTreeMap::new();
+    for change in store.changes_since(Version(0)).unwrap() {
+        match change.value {
+            Some(value) => records.insert(change.target, (change.version, value)),
+            None => records.remove(&change.target),
+        };
+    }
+    records
+}
+
+proptest! {
+    /// Few addresses, versions and plans, so that repeats, races and stale writes all happen.
+    #[test]
+    fn whatever_is_written_answers_are_true_and_changes_tell_all_of_it(
+        atomic in any::<bool>(),
+        steps in vec((1..6_u64, vec(any_write(), 0..4), any::<bool>()), 1..40),
+    ) {
+        let store = if atomic { MemoryStore::atomic() } else { MemoryStore::per_record() };
+        for (serial, writes, in_order) in steps {
+            let writes = writes.into_iter().map(|(n, expect, put)| (n, (expect, put))).collect();
+            let batch = Batch { in_order, ..batch_of(serial, &writes) };
+            let (before, version) = (replayed(&store), store.version());
+            let outcomes = apply(&store, &batch);
+            let after = replayed(&store);
+
+            let changed = store.changes_since(version).unwrap();
+            prop_assert!(changed.is_sorted_by(|left, right| left.version < right.version));
+            for (write, outcome) in batch.writes.iter().zip(&outcomes) {
+                let there = after.get(&write.target);
+                let was_there = before.get(&write.target).map(|(version, _)| *version);
+                let wrote = changed.iter().any(|change| change.target == write.target);
+                prop_assert!(!wrote || was_there == write.expect, "against its expectation");
+                prop_assert!(!wrote || matches!(outcome, Outcome::Applied(_)));
+                match outcome {
+                    Outcome::Applied(version) if write.put.is_some() => {
+                        let (found, value) = there.unwrap();
+                        prop_assert_eq!((found, value.plan()), (version, Some(batch.id)));
+                    }
+                    Outcome::Applied(_) => prop_assert_eq!(there, None),
+                    Outcome::Refused(told) => prop_assert_eq!(told.as_ref(), there),
+                    Outcome::Unavailable => prop_assert_eq!(there, before.get(&write.target)),
+                }
+            }
+            let all = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Applied(_)));
+            prop_assert!(!atomic || all || changed.is_empty(), "a part of an atomic batch");
+            prop_assert_eq!(&after, &store.state().records);
+        }
+    }
 }

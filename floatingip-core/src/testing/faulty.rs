@@ -95,7 +95,7 @@ impl<S: Store> FaultyStore<S> {
         Self {
             inner,
             state: Arc::new(Mutex::new(State {
-                script: Script(Box::new(script)),
+                script: Box::new(script),
                 asked: 0,
                 held: VecDeque::new(),
                 counts: Counts::default(),
@@ -204,7 +204,7 @@ impl<S: Store> Store for FaultyStore<S> {
 }
 
 struct State {
-    script: Script,
+    script: Box<dyn Script>,
     asked: u64,
     held: VecDeque<Batch>,
     counts: Counts,
@@ -215,7 +215,7 @@ impl State {
     fn next_fault(&mut self, batch: &Batch) -> Option<Fault> {
         let number = self.asked;
         self.asked = number.saturating_add(1);
-        let mut fault = (self.script.0)(number, batch)?;
+        let mut fault = (self.script)(number, batch)?;
         if fault == Fault::Reordered && self.held.is_empty() {
             fault = Fault::Late;
         }
@@ -240,7 +240,9 @@ impl fmt::Debug for State {
 }
 
 /// Which fault hits the n-th write.
-struct Script(Box<dyn FnMut(u64, &Batch) -> Option<Fault> + Send>);
+trait Script: FnMut(u64, &Batch) -> Option<Fault> + Send {}
+
+impl<F: FnMut(u64, &Batch) -> Option<Fault> + Send> Script for F {}
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! use floatingip_core::testing::fixture::{batch, create, ip, pod, record};
 //!
 //! let web = pod("web-0").of_statefulset("web").in_pool("blue");
-//! assert_eq!(record(web.owner()).owner.app().unwrap().to_string(), "statefulset default/web");
+//! assert_eq!(record(web.owner()).owner.app().unwrap().to_string(), "statefulset.apps default/web");
 //! let batch = batch(7, [create(ip(1), record(web.reserve()))]);
 //! assert_eq!(batch.id.serial, 7);
 //! ```

@@ -100,8 +100,7 @@ fn owners() -> Vec<Owner> {
         bare.clone().in_pool("蓝绿").owner(),
         bare.reserve(),
         web.owner(),
-        web.clone()
-            .in_namespace("kube-system")
+        web.in_namespace("kube-system")
             .in_pool("_odd.Pool/1~2")
             .reserve(),
         pod("x")

@@ -152,8 +152,9 @@ fn the_script_sees_every_write_and_its_number_from_every_handle() {
             .push((number, batch.writes[0].target.clone()));
         None
     });
+    let other = store.clone();
     apply(&store, &batch(1, [take(1, "web"), take(2, "web")]));
-    apply(&store.clone(), &batch(2, [take(3, "web")]));
+    apply(&other, &batch(2, [take(3, "web")]));
     let expected = [(0, at(ip(1))), (1, at(ip(2))), (2, at(ip(3)))];
     assert_eq!(*seen.lock().unwrap(), expected);
 }
