@@ -18,7 +18,8 @@ use std::net::IpAddr;
 ///   A repeated deletion that finds nothing answers `Applied`.
 /// - Versions grow with every write of the store.
 /// - [`Store::atomic`] stores apply a batch as a whole or not at all. Where one write is refused, the
-///   others are [`Outcome::Unavailable`].
+///   others are [`Outcome::Unavailable`], except those that are recognised as applied before: others
+///   may have changed one record of a batch since.
 ///
 /// The suite in the feature `testing` checks all of it.
 pub trait Store: Send + Sync {
