@@ -4,6 +4,7 @@
 mod allocate;
 mod claim;
 mod decide;
+mod explain;
 mod ledger;
 mod lifecycle;
 mod list;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use allocate::Allocation;
+pub use explain::Explanation;
 pub use lifecycle::Ending;
 pub use list::{Listing, Progress, TooManyFree};
 pub use mark::MarkRefusal;
@@ -35,13 +37,13 @@ pub use release::{Live, Named, NotReleased, Releasing};
 pub use settle::Settled;
 pub use sweep::Swept;
 
+use crate::config::{Difference, diff};
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
-use crate::plan::Plan;
 use crate::record::{PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
 use crate::time::Now;
-use crate::topology::{Difference, Reach, SubnetId, Topology};
+use crate::topology::{Reach, SubnetId, Topology};
 use claim::Claims;
 use ledger::{Known, Ledger};
 use space::Space;
@@ -198,7 +200,7 @@ impl Engine {
     /// longer has stay with their owners and are not given to others. Claims end: subnets have other
     /// numbers now, and a lost claim costs a retry only. O(n log n) in the records.
     pub fn reconfigure(&mut self, topology: Topology, now: Now) -> Difference {
-        let difference = crate::topology::difference(&self.topology, &topology);
+        let difference = diff(&self.topology, &topology);
         let generation = self.topology.generation() + 1;
         let cursors = self.cursors();
         self.topology = Arc::new(topology.with_generation(generation));

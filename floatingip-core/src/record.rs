@@ -56,6 +56,8 @@ pub struct Mark {
     pub reason: String,
     /// The other MAC address seen on the wire, for a conflict.
     pub mac: Option<String>,
+    /// The node whose return, or end, ends a rest.
+    pub node: Option<Name>,
     /// The calendar's end of it, for people and for the next process; measured by elapsed time while
     /// a process runs.
     pub until: WallTime,

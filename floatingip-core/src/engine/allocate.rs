@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::owner::{AppRef, Owner};
 use crate::plan::{Event, Plan};
 use crate::record::Record;
-use crate::refusal::{Refusal, SubnetReason, SubnetRefusal};
+use crate::refusal::Refusal;
 use crate::request::PodRequest;
 use crate::time::Now;
 use crate::topology::{Reach, SubnetId};
@@ -153,23 +153,6 @@ impl Engine {
         {
             self.ledger.app_mut(app).limit = pods_allowed(&state);
         }
-    }
-
-    /// For every subnet of the configuration, why a pod on a node of this reach gets or does not get an
-    /// address there; and what the whole request would be answered now.
-    ///
-    /// # Errors
-    /// Why the request cannot be served.
-    pub fn explain(
-        &self,
-        request: &PodRequest,
-        reach: &Reach,
-        world: &dyn World,
-        now: Now,
-    ) -> (Result<Vec<IpAddr>, Refusal>, Vec<(SubnetRefusal, bool)>) {
-        let asking = Asking { request, reach, world, now, heed_claims: true };
-        let verdict = self.decide(&asking).map(|decision| decision.addresses);
-        (verdict, self.explain_subnets(&asking))
     }
 }
 

@@ -339,31 +339,45 @@ impl Engine {
         Ok(spare)
     }
 
-    /// For every subnet, why it has nothing for `want`.
     fn exhausted(&self, asking: &Asking<'_>, want: Option<&Want>) -> Refusal {
-        let any = Want::default();
-        let want = want.unwrap_or(&any);
-        let each = |subnet: &PodSubnet| SubnetRefusal {
-            entry: subnet.id().index(),
-            subnet: subnet.net(),
-            reason: self.subnet_reason(asking, subnet, want),
-        };
-        Refusal::Exhausted(self.topology.subnets().iter().map(each).collect())
+        Refusal::Exhausted(self.subnet_refusals(asking, want))
     }
 
-    fn subnet_reason(&self, asking: &Asking<'_>, subnet: &PodSubnet, want: &Want) -> SubnetReason {
-        let space = self.spaces.get(subnet.id().index());
+    /// The subnets that have nothing fresh for `want`, and why.
+    pub(super) fn subnet_refusals(
+        &self,
+        asking: &Asking<'_>,
+        want: Option<&Want>,
+    ) -> Vec<SubnetRefusal> {
+        let any = Want::default();
+        let want = want.unwrap_or(&any);
+        let refusal = |subnet: &PodSubnet| {
+            let reason = self.subnet_reason(asking, subnet, want)?;
+            Some(SubnetRefusal { entry: subnet.id().index(), subnet: subnet.net(), reason })
+        };
+        self.topology.subnets().iter().filter_map(refusal).collect()
+    }
+
+    fn subnet_reason(
+        &self,
+        asking: &Asking<'_>,
+        subnet: &PodSubnet,
+        want: &Want,
+    ) -> Option<SubnetReason> {
         if !asking.reach.contains(subnet.id()) {
-            SubnetReason::WrongNodeSubnet
-        } else if subnet.disabled() {
-            SubnetReason::Disabled
-        } else if !gives_new(subnet, want) || ranges_for(subnet, want).is_empty() {
-            SubnetReason::NotAskedFor
-        } else if space.is_none_or(|space| space.fresh(want.within.as_ref(), 1, &[]).is_empty()) {
-            SubnetReason::Full
-        } else {
-            SubnetReason::Claimed
+            return Some(SubnetReason::WrongNodeSubnet);
         }
+        if subnet.disabled() {
+            return Some(SubnetReason::Disabled);
+        }
+        if ranges_for(subnet, want).is_empty() {
+            return Some(SubnetReason::NotAskedFor);
+        }
+        let space = self.spaces.get(subnet.id().index())?;
+        if space.fresh(want.within.as_ref(), 1, &[]).is_empty() {
+            return Some(SubnetReason::Full);
+        }
+        (self.free_for(asking, subnet.id()) == 0).then_some(SubnetReason::Claimed)
     }
 }
 

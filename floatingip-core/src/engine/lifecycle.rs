@@ -223,11 +223,12 @@ impl Engine {
 
 fn rest_mark(tenant: &Tenant, ending: &Ending, now: Now) -> Option<Mark> {
     let Ending::Unreachable { rest } = ending else { return None };
-    let node = tenant.pod.as_ref().map(|pod| pod.node.as_str()).unwrap_or_default();
+    let node = tenant.pod.as_ref().map(|pod| pod.node.clone()).unwrap_or_default();
     Some(Mark {
         kind: MarkKind::Rest,
         reason: format!("its former pod may still run on node {node}"),
         mac: None,
+        node: Some(node),
         until: now.wall.plus(*rest),
         lasts: *rest,
     })

@@ -59,7 +59,7 @@ impl Engine {
     ) -> Result<Plan, MarkRefusal> {
         let record = self.markable(ip)?.unwrap_or_else(|| nobody(Owner::Nobody));
         let until = now.wall.plus(lasts);
-        let mark = Mark { kind: MarkKind::Quarantine, reason, mac, until, lasts };
+        let mark = Mark { kind: MarkKind::Quarantine, reason, mac, node: None, until, lasts };
         let marked = Staged::same_owner(Record { mark: Some(mark), ..record });
         let mut draft = self.draft(now);
         self.stage(&mut draft, ip, Event::Quarantine, Some(marked));

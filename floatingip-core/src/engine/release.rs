@@ -9,7 +9,7 @@ use super::Engine;
 use super::view::pod_name;
 use crate::name::Name;
 use crate::owner::Owner;
-use crate::plan::{Event, Plan};
+use crate::plan::Plan;
 use crate::record::Record;
 use crate::time::Now;
 

@@ -6,6 +6,7 @@ use super::lifecycle::Ending;
 use super::stage::{Draft, Staged};
 use super::{Engine, lifecycle::MOST_WRITES};
 use crate::fact::{Fact, World};
+use crate::name::Name;
 use crate::owner::Owner;
 use crate::plan::{Event, Plan};
 use crate::record::{MarkKind, Record};
@@ -36,7 +37,7 @@ impl Engine {
         self.claims.expire(now.elapsed);
         let mut draft = self.draft(now);
         if after.is_none() {
-            self.stage_restores(&mut draft, world, now);
+            self.stage_restores(&mut draft, world);
         }
         let records = self.ledger.records();
         let from = after.map_or_else(|| records.iter(), |ip| records.iter_after(&ip));
@@ -99,16 +100,19 @@ impl Engine {
     /// gone for good.
     fn is_over(&self, ip: IpAddr, record: &Record, world: &dyn World, now: Now) -> bool {
         let Some(mark) = &record.mark else { return false };
-        let _ = world;
-        mark.kind != MarkKind::Rest && !self.is_marked(ip, now)
-            || mark.kind == MarkKind::Rest && !self.is_marked(ip, now)
+        let node_is_back = |node: &Name| match world.node(node) {
+            Fact::Known(state) => state.ready,
+            Fact::Gone => true,
+            Fact::Unknown => false,
+        };
+        let rests = mark.kind == MarkKind::Rest;
+        !self.is_marked(ip, now) || rests && mark.node.as_ref().is_some_and(node_is_back)
     }
 
     /// Writes records again that somebody deleted under a live pod.
-    fn stage_restores(&mut self, draft: &mut Draft, world: &dyn World, now: Now) {
-        let _ = now;
-        let lost: Vec<IpAddr> = self.missing.keys().copied().take(MOST_WRITES).collect();
-        for ip in lost.into_iter().filter(|ip| !self.is_held(*ip)).collect::<Vec<_>>() {
+    fn stage_restores(&mut self, draft: &mut Draft, world: &dyn World) {
+        let lost = self.missing.keys().copied().filter(|ip| !self.is_held(*ip));
+        for ip in lost.take(MOST_WRITES).collect::<Vec<_>>() {
             let Some(record) = self.missing.get(&ip).cloned() else { continue };
             match is_still_there(&record.owner, world) {
                 Fact::Known(()) => {
