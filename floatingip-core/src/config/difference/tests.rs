@@ -125,3 +125,24 @@ fn other_node_subnets_are_a_change_that_running_pods_do_not_feel() {
     assert!(change.node_subnets.is_some() && !change.concerns_running_pods());
     assert!(!difference.is_empty());
 }
+
+#[test]
+fn a_long_range_is_compared_with_every_short_one_in_it() {
+    let old = topology(&[&entry("10.0.70.10~10.0.70.29", "10.0.70.1", "")]);
+    let new = topology(&[
+        &entry("10.0.70.12~10.0.70.14", "10.0.70.2", ""),
+        &entry("10.0.70.20~10.0.70.24", "10.0.70.3", ""),
+    ]);
+    let forth = diff(&old, &new).changes;
+    let back = diff(&new, &old).changes;
+    for changes in [&forth, &back] {
+        let concerned = changes.iter().map(|change| change.addresses.to_string());
+        assert!(concerned.eq(["10.0.70.12~10.0.70.14", "10.0.70.20~10.0.70.24"]));
+    }
+    assert!(
+        forth
+            .iter()
+            .zip(&back)
+            .all(|(there, again)| there.old == again.new)
+    );
+}
