@@ -16,7 +16,6 @@
 //! and the empty list are faults too: none of them means "no addresses", which would put every
 //! owned address to draining. What is odd but harmless is accepted with a [`Warning`].
 
-pub use self::difference::{Difference, SubnetChange, diff};
 use self::draft::Draft;
 pub use self::fault::{Fault, FaultKind, Faults, JsonType};
 use self::findings::Findings;
@@ -26,7 +25,6 @@ pub use self::warning::{Warning, WarningKind};
 use crate::topology::Topology;
 
 mod check;
-mod difference;
 mod draft;
 mod fault;
 mod fields;

@@ -9,12 +9,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+pub use self::difference::{Difference, SubnetChange, difference};
 pub use self::reach::Reach;
 pub(crate) use self::subnet::{Parts, edges};
 pub use self::subnet::{PodSubnet, Reserved, SubnetId};
 pub use self::vlan::{VlanError, VlanId};
 use crate::range::{IpRange, RangeSet};
 
+mod difference;
 mod reach;
 mod subnet;
 mod vlan;

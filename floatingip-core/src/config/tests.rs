@@ -260,8 +260,7 @@ fn duplicate_fields_are_told_once_and_never_lost() {
 
 #[test]
 fn the_two_forms_of_node_subnets_agree_or_are_a_fault() {
-    let both =
-        json!({"routableSubnet": "10.0.0.0/16", "nodeSubnets": ["10.1.0.0/16", "10.0.0.0/16"]});
+    let both = json!({"routableSubnet": "10.0.0.0/16", "nodeSubnets": ["10.1.0.0/16", "10.0.0.0/16", "10.1.0.0/16"]});
     let config = accepted(both);
     let expected = [net("10.0.0.0/16"), net("10.1.0.0/16")];
     assert_eq!(config.topology().subnets()[0].node_subnets(), expected);
@@ -417,6 +416,19 @@ fn entries_may_share_a_subnet_with_different_ranges() {
     assert_eq!(
         warnings(&config),
         ["[0].ips[0]: 10.0.70.3 is the gateway of 10.0.70.0/24 and will not be handed out"]
+    );
+}
+
+#[test]
+fn an_address_that_is_reserved_twice_is_called_the_gateway() {
+    let config = strict(&json!([
+        entry(json!({"ips": ["10.0.70.126~10.0.70.128"], "gateway": "10.0.70.127"})),
+        entry(json!({"ips": ["10.0.70.2"], "subnet": "10.0.70.0/25"})),
+    ]))
+    .unwrap();
+    assert_eq!(
+        warnings(&config),
+        ["[0].ips[0]: 10.0.70.127 is the gateway of 10.0.70.0/24 and will not be handed out"]
     );
 }
 

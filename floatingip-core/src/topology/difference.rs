@@ -1,12 +1,12 @@
-//! What a new configuration changes.
+//! What changes when one topology takes the place of another.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::{PodSubnet, SubnetId, Topology, VlanId};
 use crate::range::{IpRange, RangeSet};
-use crate::topology::{PodSubnet, SubnetId, Topology, VlanId};
 
 /// What becomes of the addresses when one topology takes the place of another.
 ///
@@ -69,7 +69,7 @@ impl SubnetChange {
 
 /// Compares two topologies, in O(n log n) of the number of their ranges.
 #[must_use]
-pub fn diff(old: &Topology, new: &Topology) -> Difference {
+pub fn difference(old: &Topology, new: &Topology) -> Difference {
     let (before, now) = (old.configured(), new.configured());
     let (open_before, open_now) = (open(old), open(new));
     Difference {
