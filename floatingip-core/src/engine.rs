@@ -37,13 +37,12 @@ pub use release::{Live, Named, NotReleased, Releasing};
 pub use settle::Settled;
 pub use sweep::Swept;
 
-use crate::config::{Difference, diff};
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
 use crate::record::{PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
 use crate::time::Now;
-use crate::topology::{Reach, SubnetId, Topology};
+use crate::topology::{Difference, Reach, SubnetId, Topology, difference};
 use claim::Claims;
 use ledger::{Known, Ledger};
 use space::Space;
@@ -179,7 +178,14 @@ impl Engine {
                 let last = latest.entry(subnet.id()).or_insert((record.updated_at, ip));
                 *last = (*last).max((record.updated_at, ip));
             }
-            self.set_record(ip, Some(Known { version, record: Arc::new(record) }), now);
+            self.set_record(
+                ip,
+                Some(Known {
+                    version,
+                    record: Arc::new(record),
+                }),
+                now,
+            );
         }
         for (pool, version, record) in snapshot.pools {
             self.pools.insert(pool, (version, record));
@@ -200,7 +206,7 @@ impl Engine {
     /// longer has stay with their owners and are not given to others. Claims end: subnets have other
     /// numbers now, and a lost claim costs a retry only. O(n log n) in the records.
     pub fn reconfigure(&mut self, topology: Topology, now: Now) -> Difference {
-        let difference = diff(&self.topology, &topology);
+        let difference = difference(&self.topology, &topology);
         let generation = self.topology.generation() + 1;
         let cursors = self.cursors();
         self.topology = Arc::new(topology.with_generation(generation));
@@ -225,7 +231,9 @@ impl Engine {
     }
 
     fn pass(&mut self, ip: IpAddr) {
-        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else { return };
+        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else {
+            return;
+        };
         if let Some(space) = self.spaces.get_mut(subnet.index()) {
             space.passed(ip);
         }
@@ -267,14 +275,21 @@ impl Engine {
         let nobody = Name::default();
         let room = |id: SubnetId| {
             let free = self.spaces.get(id.index()).map_or(0, Space::free);
-            (id, free.saturating_sub(u128::from(self.claims.in_subnet(id, &nobody))))
+            (
+                id,
+                free.saturating_sub(u128::from(self.claims.in_subnet(id, &nobody))),
+            )
         };
         reach.iter().map(room).collect()
     }
 
     /// How many addresses of each subnet can be handed out in all, and how many have a record.
     pub fn usage(&self) -> Vec<Usage> {
-        self.topology.subnets().iter().map(|subnet| self.usage_of(subnet)).collect()
+        self.topology
+            .subnets()
+            .iter()
+            .map(|subnet| self.usage_of(subnet))
+            .collect()
     }
 
     fn usage_of(&self, subnet: &crate::topology::PodSubnet) -> Usage {
@@ -296,7 +311,10 @@ impl Engine {
         self.nodes.insert(node.clone(), addresses.to_vec());
         let mut owned = Vec::new();
         for ip in addresses {
-            self.node_addresses.entry(*ip).or_default().insert(node.clone());
+            self.node_addresses
+                .entry(*ip)
+                .or_default()
+                .insert(node.clone());
             self.refresh(*ip);
             owned.extend(self.record(*ip).map(|record| (*ip, record.owner.clone())));
         }
@@ -346,7 +364,9 @@ impl Engine {
             || self.is_held(ip)
             || self.missing.contains_key(&ip)
             || self.node_addresses.contains_key(&ip);
-        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else { return };
+        let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else {
+            return;
+        };
         if let Some(space) = self.spaces.get_mut(subnet.index()) {
             space.set_taken(ip, taken);
         }
@@ -358,7 +378,9 @@ impl Engine {
 
     /// Whether a mark on the address still holds.
     fn is_marked(&self, ip: IpAddr, now: Now) -> bool {
-        self.mark_ends.get(&ip).is_some_and(|end| *end > now.elapsed)
+        self.mark_ends
+            .get(&ip)
+            .is_some_and(|end| *end > now.elapsed)
     }
 }
 

@@ -156,6 +156,10 @@ struct State {
 }
 
 /// What a write would meet.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record is what nearly all of them carry"
+)]
 enum Verdict {
     Fits,
     /// It was made before, or there is nothing left to delete.

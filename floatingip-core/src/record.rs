@@ -124,6 +124,10 @@ impl fmt::Display for Target {
 }
 
 /// A record of either kind; always of the kind its [`Target`] names.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record is what nearly all of them carry"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// Of an address.

@@ -29,12 +29,25 @@ impl PodRequest {
     /// # Errors
     /// A policy that keeps addresses for a pod which has nothing to be recognised by.
     pub fn new(tenant: Tenant, pod: Pod, policy: ReleasePolicy) -> Result<Self, RequestError> {
-        let policy = if tenant.pool.is_some() { ReleasePolicy::Never } else { policy };
+        let policy = if tenant.pool.is_some() {
+            ReleasePolicy::Never
+        } else {
+            policy
+        };
         if policy.is_sticky() && tenant.pool.is_none() && matches!(tenant.slot, Slot::Once(_)) {
             return Err(RequestError::NothingToKeepFor { policy });
         }
-        let tenant = Tenant { pod: Some(pod.clone()), ..tenant };
-        Ok(Self { tenant, pod, policy, wants: vec![Want::default()], attachment: None })
+        let tenant = Tenant {
+            pod: Some(pod.clone()),
+            ..tenant
+        };
+        Ok(Self {
+            tenant,
+            pod,
+            policy,
+            wants: vec![Want::default()],
+            attachment: None,
+        })
     }
 
     /// The same for these addresses, all or none of them.
@@ -51,7 +64,10 @@ impl PodRequest {
     /// The same for this container interface.
     #[must_use]
     pub fn with_attachment(self, attachment: Attachment) -> Self {
-        Self { attachment: Some(attachment), ..self }
+        Self {
+            attachment: Some(attachment),
+            ..self
+        }
     }
 
     /// The slot with the pod that asks.

@@ -48,6 +48,10 @@ pub struct Snapshot {
 }
 
 /// What a store says of one write.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record is what nearly all of them carry"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It is certain what became of it.
@@ -57,6 +61,10 @@ pub enum Answer {
 }
 
 /// What certainly became of one write.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record is what nearly all of them carry"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is durable, at this version. For a deletion: its version, or the one that was deleted.

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
+use super::Engine;
 use super::claim::Claim;
 use super::decide::{Asking, Decision};
 use super::ledger::standing_key;
 use super::stage::{Draft, Staged};
 use super::verdict::pods_allowed;
-use super::Engine;
 use crate::fact::World;
 use crate::name::Name;
 use crate::owner::{AppRef, Owner};
@@ -41,7 +41,10 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Vec<Result<(), Refusal>> {
-        self.decisions(request, reaches, world, now).into_iter().map(|d| d.map(|_| ())).collect()
+        self.decisions(request, reaches, world, now)
+            .into_iter()
+            .map(|d| d.map(|_| ()))
+            .collect()
     }
 
     /// The same, and takes a claim for where it could: so many pods pass as can bind. The claim takes
@@ -58,10 +61,15 @@ impl Engine {
         let decisions = self.decisions(request, reaches, world, now);
         let uid = &request.pod().uid;
         match claim_for(request, decisions.iter().flatten()) {
-            Some(claim) => self.claims.put(uid, claim, now.elapsed + self.settings.claim_life),
+            Some(claim) => self
+                .claims
+                .put(uid, claim, now.elapsed + self.settings.claim_life),
             None => self.claims.drop_of(uid),
         }
-        decisions.into_iter().map(|decision| decision.map(|_| ())).collect()
+        decisions
+            .into_iter()
+            .map(|decision| decision.map(|_| ()))
+            .collect()
     }
 
     /// The pod is not expected to bind any more.
@@ -77,7 +85,13 @@ impl Engine {
         now: Now,
     ) -> Vec<Result<Decision, Refusal>> {
         let decide = |reach: &Reach| {
-            self.decide(&Asking { request, reach, world, now, heed_claims: true })
+            self.decide(&Asking {
+                request,
+                reach,
+                world,
+                now,
+                heed_claims: true,
+            })
         };
         reaches.iter().map(decide).collect()
     }
@@ -96,7 +110,13 @@ impl Engine {
         now: Now,
     ) -> Result<Allocation, Refusal> {
         self.learn(request.tenant().app_ref().as_ref(), world);
-        let asking = Asking { request, reach, world, now, heed_claims: false };
+        let asking = Asking {
+            request,
+            reach,
+            world,
+            now,
+            heed_claims: false,
+        };
         let decision = self.decide(&asking)?;
         self.claims.drop_of(&request.pod().uid);
         let mut draft = self.draft(now);
@@ -111,7 +131,10 @@ impl Engine {
             // The pool gives up an address before it gets one: it never has too many.
             false => self.finish_in_order(draft),
         };
-        Ok(Allocation { addresses: decision.addresses, plan })
+        Ok(Allocation {
+            addresses: decision.addresses,
+            plan,
+        })
     }
 
     fn stage_allocation(&mut self, draft: &mut Draft, ip: IpAddr, request: &PodRequest, now: Now) {

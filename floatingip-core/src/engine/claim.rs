@@ -23,7 +23,11 @@ pub(super) struct Claim {
 
 impl Claim {
     fn most_fresh(&self) -> u64 {
-        self.fresh.iter().map(|(_, count)| *count).max().unwrap_or(0)
+        self.fresh
+            .iter()
+            .map(|(_, count)| *count)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -83,7 +87,10 @@ impl Claims {
     /// Fresh addresses of a subnet that other pods than `uid` claim.
     pub(super) fn in_subnet(&self, subnet: SubnetId, uid: &Name) -> u64 {
         let own = self.of(uid).and_then(|claim| {
-            claim.fresh.iter().find_map(|(id, count)| (*id == subnet).then_some(*count))
+            claim
+                .fresh
+                .iter()
+                .find_map(|(id, count)| (*id == subnet).then_some(*count))
         });
         count_of(&self.subnets, &subnet).saturating_sub(own.unwrap_or(0))
     }
@@ -96,13 +103,18 @@ impl Claims {
 
     /// Addresses in reserve that other pods than `uid` claim.
     pub(super) fn on_reserve(&self, pot: &Pot, uid: &Name) -> u64 {
-        let own = self.of(uid).filter(|claim| pot_of(claim) == *pot).map_or(0, |own| own.reserve);
+        let own = self
+            .of(uid)
+            .filter(|claim| pot_of(claim) == *pot)
+            .map_or(0, |own| own.reserve);
         count_of(&self.reserves, pot).saturating_sub(own)
     }
 
     /// Fresh addresses by which other pods than `uid` claim to make the pool grow.
     pub(super) fn on_pool(&self, pool: &PoolName, uid: &Name) -> u64 {
-        let own = self.of(uid).filter(|claim| claim.pool.as_ref() == Some(pool));
+        let own = self
+            .of(uid)
+            .filter(|claim| claim.pool.as_ref() == Some(pool));
         count_of(&self.growth, pool).saturating_sub(own.map_or(0, Claim::most_fresh))
     }
 
@@ -131,7 +143,11 @@ fn count_of<K: Ord>(counts: &BTreeMap<K, u64>, key: &K) -> u64 {
 
 fn change<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, key: &K, by: u64, up: bool) {
     let count = counts.entry(key.clone()).or_default();
-    *count = if up { *count + by } else { count.saturating_sub(by) };
+    *count = if up {
+        *count + by
+    } else {
+        count.saturating_sub(by)
+    };
     if *count == 0 {
         counts.remove(key);
     }

@@ -78,12 +78,18 @@ impl Engine {
         if asking.reach.is_empty() {
             return Err(Refusal::NoSubnet);
         }
-        let default = match self.reachable(asking.reach).any(|s| s.family() == Family::V4) {
+        let default = match self
+            .reachable(asking.reach)
+            .any(|s| s.family() == Family::V4)
+        {
             true => Family::V4,
             false => Family::V6,
         };
         let resolve = |want: &Want| match (&want.family, &want.within) {
-            (None, None) => Want { family: Some(default), within: None },
+            (None, None) => Want {
+                family: Some(default),
+                within: None,
+            },
             _ => want.clone(),
         };
         Ok(asking.request.wants().iter().map(resolve).collect())
@@ -97,14 +103,19 @@ impl Engine {
     fn own(&self, asking: &Asking<'_>) -> Result<Own, Refusal> {
         let pod = asking.request.pod();
         if self.ended.contains_key(&pod.uid) {
-            return Err(Refusal::PodEnded { pod: pod.name.clone(), uid: pod.uid.clone() });
+            return Err(Refusal::PodEnded {
+                pod: pod.name.clone(),
+                uid: pod.uid.clone(),
+            });
         }
         let mut own = Own::default();
         for ip in self.own_addresses(asking.request) {
             if self.is_held(ip) || self.missing.contains_key(&ip) {
                 return Err(Refusal::Busy { ip });
             }
-            let Some(record) = self.ledger.record(ip) else { continue };
+            let Some(record) = self.ledger.record(ip) else {
+                continue;
+            };
             match self.own_refusal(asking, ip, record) {
                 Some(Refusal::WaitingFor { .. }) if may_double(asking.request) => {}
                 Some(refusal) => own.blocked.push((ip, refusal)),
@@ -120,7 +131,12 @@ impl Engine {
         let mut addresses: BTreeSet<IpAddr> =
             self.ledger.of_uid(&request.pod().uid).into_iter().collect();
         addresses.extend(self.slot_addresses(request.tenant()));
-        let lost = |record: &Record| record.owner.pod().is_some_and(|p| p.uid == request.pod().uid);
+        let lost = |record: &Record| {
+            record
+                .owner
+                .pod()
+                .is_some_and(|p| p.uid == request.pod().uid)
+        };
         let missing = self.missing.iter().filter(|(_, record)| lost(record));
         addresses.extend(missing.map(|(ip, _)| *ip));
         addresses
@@ -131,9 +147,14 @@ impl Engine {
         if matches!(tenant.slot, Slot::Any | Slot::Once(_)) {
             return Vec::new();
         }
-        let Some(standing) = self.ledger.app(&standing_key(tenant)) else { return Vec::new() };
+        let Some(standing) = self.ledger.app(&standing_key(tenant)) else {
+            return Vec::new();
+        };
         let from = (tenant.slot.clone(), IpAddr::from([0, 0, 0, 0]));
-        let ours = standing.slots.range(from..).take_while(|(slot, _)| *slot == tenant.slot);
+        let ours = standing
+            .slots
+            .range(from..)
+            .take_while(|(slot, _)| *slot == tenant.slot);
         ours.map(|(_, ip)| *ip).collect()
     }
 
@@ -144,8 +165,14 @@ impl Engine {
         {
             return Some(refusal);
         }
-        let mark = record.mark.as_ref().filter(|mark| mark.kind == MarkKind::Quarantine)?;
-        let end = self.mark_ends.get(&ip).filter(|end| **end > asking.now.elapsed)?;
+        let mark = record
+            .mark
+            .as_ref()
+            .filter(|mark| mark.kind == MarkKind::Quarantine)?;
+        let end = self
+            .mark_ends
+            .get(&ip)
+            .filter(|end| **end > asking.now.elapsed)?;
         Some(Refusal::Quarantined {
             ip,
             reason: mark.reason.clone(),
@@ -154,13 +181,16 @@ impl Engine {
     }
 
     fn is_within_reach(&self, ip: IpAddr, reach: &Reach) -> bool {
-        self.home_of(ip).is_some_and(|subnet| reach.contains(subnet.id()))
+        self.home_of(ip)
+            .is_some_and(|subnet| reach.contains(subnet.id()))
     }
 
     /// The subnet an address is used in: the one that has it, or for a draining address the one that
     /// could have it.
     pub(super) fn home_of(&self, ip: IpAddr) -> Option<&PodSubnet> {
-        self.topology.subnet_of(ip).or_else(|| self.topology.covering(ip))
+        self.topology
+            .subnet_of(ip)
+            .or_else(|| self.topology.covering(ip))
     }
 
     /// A slot that is to be recognised waits for a node that may use its address; any other pod takes
@@ -171,7 +201,10 @@ impl Engine {
             return None;
         }
         let refusal = match self.home_of(ip) {
-            Some(subnet) => Refusal::WrongNode { ip, subnet: subnet.net() },
+            Some(subnet) => Refusal::WrongNode {
+                ip,
+                subnet: subnet.net(),
+            },
             None => Refusal::Withdrawn { ip },
         };
         Some((ip, refusal))
@@ -181,9 +214,13 @@ impl Engine {
     fn check_app(&self, asking: &Asking<'_>) -> Result<(), Refusal> {
         let request = asking.request;
         let tenant = request.tenant();
-        let sized = request.pool().is_some_and(|pool| self.pools.contains_key(pool));
+        let sized = request
+            .pool()
+            .is_some_and(|pool| self.pools.contains_key(pool));
         let counted = matches!(tenant.slot, Slot::Any | Slot::Ordinal(_));
-        let Some(app) = tenant.app_ref() else { return Ok(()) };
+        let Some(app) = tenant.app_ref() else {
+            return Ok(());
+        };
         if sized || !counted || !request.policy().is_sticky() {
             return Ok(());
         }
@@ -196,7 +233,12 @@ impl Engine {
         match limit {
             Some(limit) if !known && in_use >= limit => {
                 let holders = self.holders(&app);
-                Err(Refusal::AppFull { app, limit, in_use, holders })
+                Err(Refusal::AppFull {
+                    app,
+                    limit,
+                    in_use,
+                    holders,
+                })
             }
             _ => Ok(()),
         }
@@ -204,7 +246,11 @@ impl Engine {
 
     /// How many pods of the app have addresses or are about to, and whether this one is among them.
     fn pods_of(&self, app: &AppRef, uid: &Name, heed_claims: bool) -> (u64, bool) {
-        let claims = if heed_claims { self.claims.on_app(app, uid) } else { 0 };
+        let claims = if heed_claims {
+            self.claims.on_app(app, uid)
+        } else {
+            0
+        };
         let standing = self.ledger.app(app);
         let pods = standing.map_or(0, |standing| standing.pods + standing.incoming_pods);
         (pods + claims, !self.ledger.of_uid(uid).is_empty())
@@ -215,7 +261,11 @@ impl Engine {
         const SHOWN: usize = 8;
         let slots = self.ledger.app(app).map(|standing| standing.slots.iter());
         let live = slots.into_iter().flatten().filter_map(|(_, ip)| {
-            self.ledger.record(*ip)?.owner.pod().map(|pod| pod.name.clone())
+            self.ledger
+                .record(*ip)?
+                .owner
+                .pod()
+                .map(|pod| pod.name.clone())
         });
         live.take(SHOWN).collect()
     }
@@ -237,19 +287,32 @@ impl Engine {
         wants.iter().map(each).collect()
     }
 
-    fn reserved_in(&self, asking: &Asking<'_>, pot: &Pot, want: &Want, count: usize) -> Vec<IpAddr> {
+    fn reserved_in(
+        &self,
+        asking: &Asking<'_>,
+        pot: &Pot,
+        want: &Want,
+        count: usize,
+    ) -> Vec<IpAddr> {
         let reserve = match pot {
             Pot::App(app) => self.ledger.app(app).map(|standing| &standing.reserve),
             Pot::Pool(pool) => self.ledger.pool(pool).map(|standing| &standing.reserve),
         };
-        let Some(reserve) = reserve else { return Vec::new() };
+        let Some(reserve) = reserve else {
+            return Vec::new();
+        };
         let claimed = match asking.heed_claims {
             true => self.claims.on_reserve(pot, &asking.request.pod().uid),
             false => 0,
         };
-        let left = reserve.len().saturating_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
+        let left = reserve
+            .len()
+            .saturating_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
         let mut found = Vec::new();
-        for subnet in self.reachable(asking.reach).filter(|subnet| !subnet.disabled()) {
+        for subnet in self
+            .reachable(asking.reach)
+            .filter(|subnet| !subnet.disabled())
+        {
             for range in ranges_for(subnet, want).ranges() {
                 let from = reserve.iter_from(reserve.rank(&range.first()));
                 let inside = from.take_while(|ip| **ip <= range.last());
@@ -263,7 +326,9 @@ impl Engine {
     /// For each want, addresses that nobody has.
     fn fresh(&self, asking: &Asking<'_>, wants: &[Want]) -> Candidates {
         let each = |want: &Want| {
-            let open = self.reachable(asking.reach).filter(|subnet| gives_new(subnet, want));
+            let open = self
+                .reachable(asking.reach)
+                .filter(|subnet| gives_new(subnet, want));
             let mut found = Vec::new();
             for subnet in open {
                 let count = (wants.len() - found.len()).min(self.free_for(asking, subnet.id()));
@@ -282,7 +347,10 @@ impl Engine {
             true => self.claims.in_subnet(subnet, &asking.request.pod().uid),
             false => 0,
         };
-        let free = self.spaces.get(subnet.index()).map_or(0, super::Space::free);
+        let free = self
+            .spaces
+            .get(subnet.index())
+            .map_or(0, super::Space::free);
         usize::try_from(free.saturating_sub(u128::from(claimed))).unwrap_or(usize::MAX)
     }
 
@@ -303,13 +371,18 @@ impl Engine {
             match record {
                 Some(record) if record.is_reserve() => decision.from_reserve += 1,
                 Some(_) => {}
-                None => decision.fresh.extend(self.topology.subnet_of(*ip).map(PodSubnet::id)),
+                None => decision
+                    .fresh
+                    .extend(self.topology.subnet_of(*ip).map(PodSubnet::id)),
             }
         }
         if let Some(pool) = asking.request.pool() {
             decision.exchange = self.check_pool(asking, pool, growth, &addresses)?;
         }
-        Ok(Decision { addresses, ..decision })
+        Ok(Decision {
+            addresses,
+            ..decision
+        })
     }
 
     /// What the pool has to give up so that it may grow by `growth`: unused addresses of its own.
@@ -320,7 +393,9 @@ impl Engine {
         growth: u64,
         chosen: &[IpAddr],
     ) -> Result<Vec<IpAddr>, Refusal> {
-        let Some((_, record)) = self.pools.get(pool) else { return Ok(Vec::new()) };
+        let Some((_, record)) = self.pools.get(pool) else {
+            return Ok(Vec::new());
+        };
         let size = u64::from(record.size);
         let claimed = match asking.heed_claims {
             true => self.claims.on_pool(pool, &asking.request.pod().uid),
@@ -330,11 +405,20 @@ impl Engine {
         let total = standing.map_or(0, super::standing::PoolStanding::at_most) + claimed;
         let excess = (total + growth).saturating_sub(size).min(growth);
         let excess = usize::try_from(excess).unwrap_or(usize::MAX);
-        let spare = standing.into_iter().flat_map(|standing| standing.reserve.iter());
-        let spare: Vec<IpAddr> =
-            spare.filter(|ip| !chosen.contains(ip)).take(excess).copied().collect();
+        let spare = standing
+            .into_iter()
+            .flat_map(|standing| standing.reserve.iter());
+        let spare: Vec<IpAddr> = spare
+            .filter(|ip| !chosen.contains(ip))
+            .take(excess)
+            .copied()
+            .collect();
         if spare.len() < excess {
-            return Err(Refusal::PoolFull { pool: pool.clone(), size, total });
+            return Err(Refusal::PoolFull {
+                pool: pool.clone(),
+                size,
+                total,
+            });
         }
         Ok(spare)
     }
@@ -353,7 +437,11 @@ impl Engine {
         let want = want.unwrap_or(&any);
         let refusal = |subnet: &PodSubnet| {
             let reason = self.subnet_reason(asking, subnet, want)?;
-            Some(SubnetRefusal { entry: subnet.id().index(), subnet: subnet.net(), reason })
+            Some(SubnetRefusal {
+                entry: subnet.id().index(),
+                subnet: subnet.net(),
+                reason,
+            })
         };
         self.topology.subnets().iter().filter_map(refusal).collect()
     }
@@ -393,12 +481,22 @@ fn waiting_for(asking: &Asking<'_>, ip: IpAddr, holder: &Pod) -> Option<Refusal>
         Fact::Gone => true,
         Fact::Unknown => false,
     };
-    (!over).then(|| Refusal::WaitingFor { pod: holder.name.clone(), uid: holder.uid.clone(), ip })
+    (!over).then(|| Refusal::WaitingFor {
+        pod: holder.name.clone(),
+        uid: holder.uid.clone(),
+        ip,
+    })
 }
 
 /// For each want, those of `addresses` that fit it.
 fn matching_each(wants: &[Want], addresses: &[IpAddr]) -> Candidates {
-    let fitting = |want: &Want| addresses.iter().copied().filter(|ip| fits(want, *ip)).collect();
+    let fitting = |want: &Want| {
+        addresses
+            .iter()
+            .copied()
+            .filter(|ip| fits(want, *ip))
+            .collect()
+    };
     wants.iter().map(fitting).collect()
 }
 
@@ -410,12 +508,18 @@ fn blocked_for(
 ) -> Option<Refusal> {
     let unserved = assign(wants.len(), own).err()?;
     let want = wants.get(unserved)?;
-    blocked.into_iter().find(|(ip, _)| fits(want, *ip)).map(|(_, refusal)| refusal)
+    blocked
+        .into_iter()
+        .find(|(ip, _)| fits(want, *ip))
+        .map(|(_, refusal)| refusal)
 }
 
 fn fits(want: &Want, ip: IpAddr) -> bool {
     want.family.is_none_or(|family| family == Family::of(ip))
-        && want.within.as_ref().is_none_or(|within| within.contains(ip))
+        && want
+            .within
+            .as_ref()
+            .is_none_or(|within| within.contains(ip))
 }
 
 fn gives_new(subnet: &PodSubnet, want: &Want) -> bool {

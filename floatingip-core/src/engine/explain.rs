@@ -28,8 +28,17 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Explanation {
-        let asking = Asking { request, reach, world, now, heed_claims: true };
+        let asking = Asking {
+            request,
+            reach,
+            world,
+            now,
+            heed_claims: true,
+        };
         let verdict = self.decide(&asking).map(|decision| decision.addresses);
-        Explanation { verdict, subnets: self.subnet_refusals(&asking, request.wants().first()) }
+        Explanation {
+            verdict,
+            subnets: self.subnet_refusals(&asking, request.wants().first()),
+        }
     }
 }

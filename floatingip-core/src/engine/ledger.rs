@@ -51,24 +51,17 @@ impl Ledger {
     }
 
     /// Puts a record in the place of what is there, or nothing. O(log n).
-    pub(super) fn set(&mut self, ip: IpAddr, known: Option<Known>) -> Option<Known> {
-        let former = match &known {
-            Some(known) => self.records.insert(ip, known.clone()),
+    pub(super) fn set(&mut self, ip: IpAddr, known: Option<Known>) {
+        let record = known.as_ref().map(|known| Arc::clone(&known.record));
+        let former = match known {
+            Some(known) => self.records.insert(ip, known),
             None => self.records.remove(&ip),
         };
-        if let Some(former) = &former {
+        if let Some(former) = former {
             self.unindex(ip, &former.record);
         }
-        if let Some(known) = &known {
-            self.index(ip, &known.record);
-        }
-        former
-    }
-
-    /// Raises the version of an unchanged record.
-    pub(super) fn set_version(&mut self, ip: IpAddr, version: Version) {
-        if let Some(known) = self.records.get_mut(&ip) {
-            known.version = version;
+        if let Some(record) = record {
+            self.index(ip, &record);
         }
     }
 
@@ -91,7 +84,9 @@ impl Ledger {
 
     fn uids_from(&self, uid: &Name) -> impl Iterator<Item = &(Name, IpAddr)> {
         let from = (uid.clone(), LOWEST);
-        self.by_uid.range(from..).take_while(move |(other, _)| other == uid)
+        self.by_uid
+            .range(from..)
+            .take_while(move |(other, _)| other == uid)
     }
 
     /// The attachments of a node's network, with their addresses.
@@ -114,7 +109,10 @@ impl Ledger {
     /// The addresses of an attachment.
     pub(super) fn of_attachment(&self, attachment: &Attachment) -> Vec<IpAddr> {
         let from = (attachment.clone(), LOWEST);
-        let ours = self.by_attachment.range(from..).take_while(|(other, _)| other == attachment);
+        let ours = self
+            .by_attachment
+            .range(from..)
+            .take_while(|(other, _)| other == attachment);
         ours.map(|(_, ip)| *ip).collect()
     }
 
@@ -148,11 +146,6 @@ impl Ledger {
         }
     }
 
-    /// Every app there is, in order, after `after`.
-    pub(super) fn apps(&self) -> impl Iterator<Item = &AppRef> {
-        self.apps.keys()
-    }
-
     pub(super) fn view_all(&self) -> &View {
         &self.all
     }
@@ -172,7 +165,10 @@ impl Ledger {
     /// The namespaces that have an app of this name.
     pub(super) fn namespaces_of_app(&self, app: &Name) -> Vec<Name> {
         let from = (app.clone(), Name::default());
-        let named = self.app_namespaces.range(from..).take_while(|(other, _)| other == app);
+        let named = self
+            .app_namespaces
+            .range(from..)
+            .take_while(|(other, _)| other == app);
         named.map(|(_, namespace)| namespace.clone()).collect()
     }
 
@@ -210,7 +206,10 @@ impl Ledger {
         let mut of_pod = 0;
         if let Some(pod) = &tenant.pod {
             let family = Family::of(ip);
-            of_pod = self.uids_from(&pod.uid).filter(|(_, ip)| Family::of(*ip) == family).count();
+            of_pod = self
+                .uids_from(&pod.uid)
+                .filter(|(_, ip)| Family::of(*ip) == family)
+                .count();
             let new = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
             self.by_uid.insert((pod.uid.clone(), ip));
             self.app_mut(&standing_key(tenant)).pods += u64::from(new);
@@ -262,16 +261,20 @@ impl Ledger {
         self.all.insert(ip, face);
         if !face.namespace.is_empty() {
             let namespace = self.namespaces.entry(face.namespace.clone());
-            namespace.or_insert_with(View::of_one_namespace).insert(ip, face);
+            namespace
+                .or_insert_with(View::of_one_namespace)
+                .insert(ip, face);
         }
         if let Some(app) = &face.app {
             let view = self.app_views.entry((face.namespace.clone(), app.clone()));
             view.or_insert_with(View::of_one_namespace).insert(ip, face);
-            self.app_namespaces.insert((app.clone(), face.namespace.clone()));
+            self.app_namespaces
+                .insert((app.clone(), face.namespace.clone()));
         }
         if let Some(pool) = &face.pool {
             let view = self.pool_views.entry(pool.clone());
-            view.or_insert_with(View::of_all_namespaces).insert(ip, face);
+            view.or_insert_with(View::of_all_namespaces)
+                .insert(ip, face);
         }
     }
 
@@ -281,7 +284,8 @@ impl Ledger {
         if let Some(app) = &face.app {
             let key = (face.namespace.clone(), app.clone());
             if hide_from(&mut self.app_views, &key, ip, face) {
-                self.app_namespaces.remove(&(app.clone(), face.namespace.clone()));
+                self.app_namespaces
+                    .remove(&(app.clone(), face.namespace.clone()));
             }
         }
         if let Some(pool) = &face.pool {
@@ -295,7 +299,9 @@ const LOWEST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
 /// Takes an address out of a view and the view out of the map once it is empty; says whether.
 fn hide_from<K: Ord>(views: &mut BTreeMap<K, View>, key: &K, ip: IpAddr, face: &Face) -> bool {
-    let Some(view) = views.get_mut(key) else { return false };
+    let Some(view) = views.get_mut(key) else {
+        return false;
+    };
     view.remove(ip, face);
     let empty = view.is_empty();
     if empty {

@@ -39,10 +39,15 @@ impl Engine {
         }
         let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
         let named = addresses.iter().filter_map(|ip| self.ledger.record(*ip));
-        let tenants: Vec<Tenant> =
-            named.filter_map(|record| record.owner.tenant().cloned()).collect();
+        let tenants: Vec<Tenant> = named
+            .filter_map(|record| record.owner.tenant().cloned())
+            .collect();
         for tenant in tenants {
-            extra.extend(self.slot_addresses(&tenant).into_iter().filter(|ip| self.is_vacant(*ip)));
+            extra.extend(
+                self.slot_addresses(&tenant)
+                    .into_iter()
+                    .filter(|ip| self.is_vacant(*ip)),
+            );
         }
         let mut draft = self.draft(now);
         for ip in extra {
@@ -54,26 +59,23 @@ impl Engine {
     }
 
     fn is_vacant(&self, ip: IpAddr) -> bool {
-        self.ledger.record(ip).is_some_and(|record| record.is_reserve())
+        self.ledger
+            .record(ip)
+            .is_some_and(|record| record.is_reserve())
     }
 
     /// The pod has ended, by its UID: its addresses are kept or freed as its policy and the facts
     /// about its app say. What an open plan holds is dealt with once that is settled:
     /// [`Engine::due_endings`].
-    pub fn plan_ended(
-        &mut self,
-        uid: &Name,
-        ending: &Ending,
-        world: &dyn World,
-        now: Now,
-    ) -> Plan {
+    pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
         let expected = self.open.values().any(|open| open.pods.contains(uid));
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
-        self.missing.retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
+        self.missing
+            .retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
         let mut draft = self.draft(now);
         for ip in addresses {
             self.stage_end(&mut draft, ip, ending, world, now);
@@ -117,7 +119,10 @@ impl Engine {
     /// more, the highest addresses first. To be called again until the plan is empty.
     pub fn plan_app(&mut self, app: &AppRef, world: &dyn World, now: Now) -> Plan {
         self.learn(Some(app), world);
-        let slots = self.ledger.app(app).map(|standing| standing.slots.iter().rev());
+        let slots = self
+            .ledger
+            .app(app)
+            .map(|standing| standing.slots.iter().rev());
         let kept: Vec<IpAddr> = slots.into_iter().flatten().map(|(_, ip)| *ip).collect();
         let mut draft = self.draft(now);
         for ip in kept {
@@ -138,8 +143,12 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) {
-        let Some(record) = self.ledger.record(ip).cloned() else { return };
-        let Some(tenant) = record.owner.tenant() else { return };
+        let Some(record) = self.ledger.record(ip).cloned() else {
+            return;
+        };
+        let Some(tenant) = record.owner.tenant() else {
+            return;
+        };
         if self.is_held(ip) || tenant.pod.is_none() {
             return;
         }
@@ -149,11 +158,20 @@ impl Engine {
             (Verdict::Free, Some(_)) => Verdict::Keep(Owner::Slot(tenant.vacated())),
             (verdict, _) => verdict,
         };
-        let event = if rest.is_some() { Event::Rest } else { Event::Reserve };
+        let event = if rest.is_some() {
+            Event::Rest
+        } else {
+            Event::Reserve
+        };
         let mark = rest.or_else(|| self.lasting_mark(ip, &record, now));
         match verdict {
             Verdict::Keep(owner) => {
-                let kept = Record { owner, attachment: None, mark, ..(*record).clone() };
+                let kept = Record {
+                    owner,
+                    attachment: None,
+                    mark,
+                    ..(*record).clone()
+                };
                 self.stage(draft, ip, event, Some(Staged::new(kept)));
             }
             Verdict::Free => self.stage_free(draft, ip, mark, &record),
@@ -171,7 +189,12 @@ impl Engine {
         let quarantine = mark.filter(|mark| mark.kind == MarkKind::Quarantine);
         let put = quarantine.map(|mark| {
             let owner = Owner::Nobody;
-            Staged::new(Record { owner, attachment: None, mark: Some(mark), ..record.clone() })
+            Staged::new(Record {
+                owner,
+                attachment: None,
+                mark: Some(mark),
+                ..record.clone()
+            })
         });
         self.stage(draft, ip, Event::Release, put);
     }
@@ -189,7 +212,9 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) {
-        let Some(record) = self.ledger.record(ip).cloned() else { return };
+        let Some(record) = self.ledger.record(ip).cloned() else {
+            return;
+        };
         if self.is_held(ip) || !record.is_reserve() || self.is_resting(ip, &record, now) {
             return;
         }
@@ -205,25 +230,39 @@ impl Engine {
     }
 
     fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
-        let rests = record.mark.as_ref().is_some_and(|mark| mark.kind == MarkKind::Rest);
+        let rests = record
+            .mark
+            .as_ref()
+            .is_some_and(|mark| mark.kind == MarkKind::Rest);
         rests && self.is_marked(ip, now)
     }
 
     /// Whether the slot has a pod with another address, so that this one is kept for nobody
     /// (ONE-SLOT). What a pod that is not bound yet has may still go back.
     fn is_double(&self, record: &Record) -> bool {
-        let Some(tenant) = record.owner.tenant() else { return false };
+        let Some(tenant) = record.owner.tenant() else {
+            return false;
+        };
         let bound = |ip: &IpAddr| {
             !self.provisional.contains_key(ip)
-                && self.ledger.record(*ip).is_some_and(|record| record.is_live())
+                && self
+                    .ledger
+                    .record(*ip)
+                    .is_some_and(|record| record.is_live())
         };
         self.slot_addresses(tenant).iter().any(bound)
     }
 }
 
 fn rest_mark(tenant: &Tenant, ending: &Ending, now: Now) -> Option<Mark> {
-    let Ending::Unreachable { rest } = ending else { return None };
-    let node = tenant.pod.as_ref().map(|pod| pod.node.clone()).unwrap_or_default();
+    let Ending::Unreachable { rest } = ending else {
+        return None;
+    };
+    let node = tenant
+        .pod
+        .as_ref()
+        .map(|pod| pod.node.clone())
+        .unwrap_or_default();
     Some(Mark {
         kind: MarkKind::Rest,
         reason: format!("its former pod may still run on node {node}"),

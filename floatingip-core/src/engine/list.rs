@@ -58,7 +58,10 @@ pub enum Progress {
 
 /// More free addresses than a listing shows; the caller has to ask for less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{found} free addresses: at most {} can be listed, leave out includeFree", Listing::MOST_FREE)]
+#[error(
+    "{found} free addresses: at most {} can be listed, leave out includeFree",
+    Listing::MOST_FREE
+)]
 pub struct TooManyFree {
     /// How many there are.
     pub found: u128,
@@ -69,16 +72,28 @@ impl Engine {
     /// namespace, or a pool; any order but that of address texts. O(page size · log n).
     pub fn page(&self, query: &Query) -> Option<Page<Row>> {
         let indexed = !query.include_free && query.sort.by != SortBy::IpText;
-        let view = indexed.then(|| self.indexed_view(&query.filter)).flatten()?;
+        let view = indexed
+            .then(|| self.indexed_view(&query.filter))
+            .flatten()?;
         let (total, addresses) = match view {
             Some(view) => {
                 let size = query.page.size() as usize;
-                (view.len(), view.page(query.sort, query.page.offset(), size)?)
+                (
+                    view.len(),
+                    view.page(query.sort, query.page.offset(), size)?,
+                )
             }
             None => (0, Vec::new()),
         };
-        let content = addresses.into_iter().filter_map(|ip| self.row(ip)).collect();
-        Some(Page { content, total, request: query.page })
+        let content = addresses
+            .into_iter()
+            .filter_map(|ip| self.row(ip))
+            .collect();
+        Some(Page {
+            content,
+            total,
+            request: query.page,
+        })
     }
 
     /// The view that holds just what the filter lets pass: none where there is no such index,
@@ -99,7 +114,11 @@ impl Engine {
     fn row(&self, ip: IpAddr) -> Option<Row> {
         let record = self.ledger.record(ip)?.clone();
         let draining = self.topology.subnet_of(ip).is_none();
-        Some(Row { ip, record: Some(record), draining })
+        Some(Row {
+            ip,
+            record: Some(record),
+            draining,
+        })
     }
 
     /// Begins a listing of any kind.
@@ -112,16 +131,27 @@ impl Engine {
             owned: Vec::new(),
         });
         if free.is_some() {
-            let found = self.spaces.iter().fold(0, |sum: u128, s| sum.saturating_add(s.free()));
+            let found = self
+                .spaces
+                .iter()
+                .fold(0, |sum: u128, s| sum.saturating_add(s.free()));
             if found > Listing::MOST_FREE {
                 return Err(TooManyFree { found });
             }
         }
         let lanes = match free {
-            Some(_) => vec![Lane { source: Source::All, after: None }],
+            Some(_) => vec![Lane {
+                source: Source::All,
+                after: None,
+            }],
             None => self.lanes(&query.filter),
         };
-        Ok(Listing { query, lanes, rows: Vec::new(), free })
+        Ok(Listing {
+            query,
+            lanes,
+            rows: Vec::new(),
+            free,
+        })
     }
 
     /// The smallest index that has everything the filter lets pass.
@@ -131,18 +161,24 @@ impl Engine {
             choices.push(vec![Source::Pool(pool.clone())]);
         }
         choices.extend(match (&filter.namespace, &filter.app) {
-            (Some(namespace), Some(app)) => {
-                Some(vec![Source::App(namespace.clone(), app.clone())])
-            }
+            (Some(namespace), Some(app)) => Some(vec![Source::App(namespace.clone(), app.clone())]),
             (Some(namespace), None) => Some(vec![Source::Namespace(namespace.clone())]),
             (None, Some(app)) => {
                 let namespaces = self.ledger.namespaces_of_app(app).into_iter();
-                Some(namespaces.map(|namespace| Source::App(namespace, app.clone())).collect())
+                Some(
+                    namespaces
+                        .map(|namespace| Source::App(namespace, app.clone()))
+                        .collect(),
+                )
             }
             (None, None) => None,
         });
         let size = |sources: &Vec<Source>| -> usize {
-            sources.iter().filter_map(|source| self.view(source)).map(View::len).sum()
+            sources
+                .iter()
+                .filter_map(|source| self.view(source))
+                .map(View::len)
+                .sum()
         };
         let mut best = choices.into_iter().min_by_key(size).unwrap_or_default();
         if let Some(pod) = &filter.pod {
@@ -151,7 +187,12 @@ impl Engine {
                 best = vec![Source::These(all.of_pod(pod).collect())];
             }
         }
-        best.into_iter().map(|source| Lane { source, after: None }).collect()
+        best.into_iter()
+            .map(|source| Lane {
+                source,
+                after: None,
+            })
+            .collect()
     }
 
     fn view(&self, source: &Source) -> Option<&View> {
@@ -166,7 +207,9 @@ impl Engine {
 
     /// Looks at up to `slice` more records. O(slice · log n).
     pub fn advance(&self, listing: &mut Listing, slice: usize) -> Progress {
-        let Some(lane) = listing.lanes.last_mut() else { return Progress::Done };
+        let Some(lane) = listing.lanes.last_mut() else {
+            return Progress::Done;
+        };
         let slice = slice.max(1);
         let addresses = self.next_of(lane, slice);
         lane.after = addresses.last().copied().or(lane.after);
@@ -182,17 +225,29 @@ impl Engine {
                 listing.rows.push(row);
             }
         }
-        if listing.lanes.is_empty() { Progress::Done } else { Progress::More }
+        if listing.lanes.is_empty() {
+            Progress::Done
+        } else {
+            Progress::More
+        }
     }
 
     fn next_of(&self, lane: &Lane, slice: usize) -> Vec<IpAddr> {
         let later = |ip: &IpAddr| lane.after.is_none_or(|after| *ip > after);
         match (&lane.source, self.view(&lane.source)) {
-            (Source::These(addresses), _) => {
-                addresses.iter().copied().filter(later).take(slice).collect()
-            }
+            (Source::These(addresses), _) => addresses
+                .iter()
+                .copied()
+                .filter(later)
+                .take(slice)
+                .collect(),
             (_, Some(view)) => match &lane.after {
-                Some(after) => view.addresses().iter_after(after).take(slice).copied().collect(),
+                Some(after) => view
+                    .addresses()
+                    .iter_after(after)
+                    .take(slice)
+                    .copied()
+                    .collect(),
                 None => view.addresses().iter().take(slice).copied().collect(),
             },
             (_, None) => Vec::new(),
@@ -212,16 +267,28 @@ impl Listing {
         let total = self.rows.len();
         let (offset, size) = (self.query.page.offset(), self.query.page.size() as usize);
         let content = self.rows.into_iter().skip(offset).take(size).collect();
-        Page { content, total, request: self.query.page }
+        Page {
+            content,
+            total,
+            request: self.query.page,
+        }
     }
 
     fn add_free(&mut self) {
         let Some(free) = self.free.take() else { return };
         let owned: RangeSet = free.owned.into_iter().map(IpRange::single).collect();
-        let left = free.topology.subnets().iter().map(|s| s.usable().difference(&owned));
+        let left = free
+            .topology
+            .subnets()
+            .iter()
+            .map(|s| s.usable().difference(&owned));
         let most = usize::try_from(Self::MOST_FREE).unwrap_or(usize::MAX);
         for set in left {
-            let rows = set.iter().map(|ip| Row { ip, record: None, draining: false });
+            let rows = set.iter().map(|ip| Row {
+                ip,
+                record: None,
+                draining: false,
+            });
             let good = rows.filter(|row| passes(&self.query.filter, row));
             self.rows.extend(good.take(most));
         }
@@ -242,7 +309,9 @@ fn sort(rows: &mut [Row], order: Sort) {
         SortBy::Ip => by_key(rows, order.descending, |row| row.ip),
         SortBy::IpText => by_key(rows, order.descending, |row| row.ip.to_string()),
         SortBy::Namespace => by_key(rows, order.descending, |row| {
-            owner(row).and_then(|owner| owner.namespace().cloned()).unwrap_or_default()
+            owner(row)
+                .and_then(|owner| owner.namespace().cloned())
+                .unwrap_or_default()
         }),
         SortBy::PodName => by_key(rows, order.descending, |row| {
             owner(row).map(|owner| pod_name(&owner)).unwrap_or_default()
@@ -255,7 +324,11 @@ fn sort(rows: &mut [Row], order: Sort) {
 
 /// Whether an address that nobody has can pass the filter.
 fn passes_free(filter: &Filter) -> bool {
-    Filter { keyword: None, ..filter.clone() }.is_empty()
+    Filter {
+        keyword: None,
+        ..filter.clone()
+    }
+    .is_empty()
 }
 
 fn passes(filter: &Filter, row: &Row) -> bool {
@@ -272,7 +345,10 @@ fn passes(filter: &Filter, row: &Row) -> bool {
         && is(&filter.app, app.map(|app| &app.name))
         && is(&filter.kind, app.map(|app| &app.kind))
         && (filter.pod.is_none() || is(&filter.pod, pod_of(record).as_ref()))
-        && filter.keyword.as_ref().is_none_or(|keyword| mentions(row.ip, record, keyword))
+        && filter
+            .keyword
+            .as_ref()
+            .is_none_or(|keyword| mentions(row.ip, record, keyword))
 }
 
 fn pod_of(record: Option<&Record>) -> Option<Name> {

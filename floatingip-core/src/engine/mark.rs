@@ -59,8 +59,18 @@ impl Engine {
     ) -> Result<Plan, MarkRefusal> {
         let record = self.markable(ip)?.unwrap_or_else(|| nobody(Owner::Nobody));
         let until = now.wall.plus(lasts);
-        let mark = Mark { kind: MarkKind::Quarantine, reason, mac, node: None, until, lasts };
-        let marked = Staged::same_owner(Record { mark: Some(mark), ..record });
+        let mark = Mark {
+            kind: MarkKind::Quarantine,
+            reason,
+            mac,
+            node: None,
+            until,
+            lasts,
+        };
+        let marked = Staged::same_owner(Record {
+            mark: Some(mark),
+            ..record
+        });
         let mut draft = self.draft(now);
         self.stage(&mut draft, ip, Event::Quarantine, Some(marked));
         Ok(self.finish(draft))
@@ -85,7 +95,12 @@ impl Engine {
         record: &Record,
     ) {
         let owned = record.owner != Owner::Nobody;
-        let put = owned.then(|| Staged::same_owner(Record { mark: None, ..record.clone() }));
+        let put = owned.then(|| {
+            Staged::same_owner(Record {
+                mark: None,
+                ..record.clone()
+            })
+        });
         self.stage(draft, ip, Event::Lift, put);
     }
 
@@ -99,7 +114,12 @@ impl Engine {
         }
         let mut draft = self.draft(now);
         let record = nobody(Owner::Administrator(key));
-        self.stage(&mut draft, ip, Event::AdminReserve, Some(Staged::new(record)));
+        self.stage(
+            &mut draft,
+            ip,
+            Event::AdminReserve,
+            Some(Staged::new(record)),
+        );
         Ok(self.finish(draft))
     }
 

@@ -24,7 +24,11 @@ pub(super) fn assign(wants: usize, stages: &[Candidates]) -> Result<Vec<IpAddr>,
             }
         }
     }
-    assigned.into_iter().enumerate().map(|(want, ip)| ip.ok_or(want)).collect()
+    assigned
+        .into_iter()
+        .enumerate()
+        .map(|(want, ip)| ip.ok_or(want))
+        .collect()
 }
 
 /// Finds `want` an address, moving other wants to their alternatives where that helps.

@@ -57,13 +57,23 @@ impl Engine {
         value: Option<Value>,
         now: Now,
     ) -> Seen {
-        if self.version_of(target).is_some_and(|known| known >= version) {
+        if self
+            .version_of(target)
+            .is_some_and(|known| known >= version)
+        {
             return Seen::Old;
         }
         match (target, value) {
             (Target::Address(ip), Some(Value::Address(record))) => {
                 self.tombstones.remove(target);
-                self.set_record(*ip, Some(Known { version, record: Arc::new(record) }), now);
+                self.set_record(
+                    *ip,
+                    Some(Known {
+                        version,
+                        record: Arc::new(record),
+                    }),
+                    now,
+                );
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
                 self.tombstones.remove(target);
@@ -80,7 +90,11 @@ impl Engine {
     /// Holds the address of a live pod whose record others deleted.
     pub(super) fn miss(&mut self, target: &Target) {
         let Target::Address(ip) = target else { return };
-        let live = self.ledger.record(*ip).filter(|record| record.is_live()).cloned();
+        let live = self
+            .ledger
+            .record(*ip)
+            .filter(|record| record.is_live())
+            .cloned();
         if let Some(record) = live {
             self.missing.insert(*ip, record);
         }

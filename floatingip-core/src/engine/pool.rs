@@ -66,7 +66,12 @@ impl Engine {
         if self.held.contains_key(&Target::Pool(pool.clone())) {
             return None;
         }
-        let record = PoolRecord { size, pre_allocate, owed: pre_allocate, plan: None };
+        let record = PoolRecord {
+            size,
+            pre_allocate,
+            owed: pre_allocate,
+            plan: None,
+        };
         let mut draft = self.draft(now);
         self.stage_pool(&mut draft, pool, Some(record));
         Some(self.finish(draft))
@@ -75,18 +80,32 @@ impl Engine {
     /// Adds addresses that are owed to the pool, subnet after subnet in the order of the configuration,
     /// leaving the headroom in each. The last step notes durably that nothing is owed any more.
     pub fn plan_fill_pool(&mut self, pool: &PoolName, now: Now) -> PoolStep {
-        let Some((_, record)) = self.pools.get(pool).cloned() else { return PoolStep::Done };
+        let Some((_, record)) = self.pools.get(pool).cloned() else {
+            return PoolStep::Done;
+        };
         if !record.owed || self.held.contains_key(&Target::Pool(pool.clone())) {
             return PoolStep::Done;
         }
-        let total = self.ledger.pool(pool).map_or(0, super::standing::PoolStanding::at_most);
+        let total = self
+            .ledger
+            .pool(pool)
+            .map_or(0, super::standing::PoolStanding::at_most);
         let missing = u64::from(record.size).saturating_sub(total);
         let mut draft = self.draft(now);
         if missing == 0 {
-            self.stage_pool(&mut draft, pool, Some(PoolRecord { owed: false, ..record }));
+            self.stage_pool(
+                &mut draft,
+                pool,
+                Some(PoolRecord {
+                    owed: false,
+                    ..record
+                }),
+            );
             return PoolStep::More(self.finish(draft));
         }
-        let count = usize::try_from(missing).unwrap_or(MOST_WRITES).min(MOST_WRITES);
+        let count = usize::try_from(missing)
+            .unwrap_or(MOST_WRITES)
+            .min(MOST_WRITES);
         let spare = self.spare(count);
         if spare.is_empty() {
             return PoolStep::Short;
@@ -102,7 +121,11 @@ impl Engine {
     /// Up to `count` free addresses above the headroom of their subnets.
     fn spare(&self, count: usize) -> Vec<IpAddr> {
         let headroom = u128::from(self.settings.pool_headroom);
-        let open = self.topology.subnets().iter().filter(|subnet| !subnet.disabled());
+        let open = self
+            .topology
+            .subnets()
+            .iter()
+            .filter(|subnet| !subnet.disabled());
         let mut found: Vec<IpAddr> = Vec::new();
         for space in open.filter_map(|subnet| self.spaces.get(subnet.id().index())) {
             let above = space.free().saturating_sub(headroom);
@@ -150,7 +173,9 @@ impl Engine {
         }
         let mut draft = self.draft(now);
         for ip in unused {
-            let Some(record) = self.ledger.record(ip).cloned() else { continue };
+            let Some(record) = self.ledger.record(ip).cloned() else {
+                continue;
+            };
             let mark = self.lasting_mark(ip, &record, now);
             self.stage_free(&mut draft, ip, mark, &record);
         }

@@ -94,11 +94,16 @@ impl Engine {
         }
         let mut draft = self.draft(now);
         for ip in free {
-            let Some(record) = self.ledger.record(ip).cloned() else { continue };
+            let Some(record) = self.ledger.record(ip).cloned() else {
+                continue;
+            };
             let mark = self.lasting_mark(ip, &record, now);
             self.stage_free(&mut draft, ip, mark, &record);
         }
-        Ok(Releasing { plan: self.finish(draft), unreleased })
+        Ok(Releasing {
+            plan: self.finish(draft),
+            unreleased,
+        })
     }
 
     /// Whether the address may be released as named; else why not, nothing meaning that it is live.

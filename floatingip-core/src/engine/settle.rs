@@ -68,15 +68,31 @@ impl Engine {
             self.open.values().any(|open| open.pods.contains(uid))
                 || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
         };
-        let due: Vec<Name> = self.ended.keys().filter(|uid| !busy(uid)).cloned().collect();
-        due.into_iter().filter_map(|uid| self.ended.remove_entry(&uid)).collect()
+        let due: Vec<Name> = self
+            .ended
+            .keys()
+            .filter(|uid| !busy(uid))
+            .cloned()
+            .collect();
+        due.into_iter()
+            .filter_map(|uid| self.ended.remove_entry(&uid))
+            .collect()
     }
 
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {
         match (write.target, write.put) {
             (Target::Address(ip), Some(Value::Address(record))) => {
-                let attempt = write.entry.is_some_and(|entry| entry.event == Event::Allocate);
-                self.set_record(ip, Some(Known { version, record: Arc::new(record) }), now);
+                let attempt = write
+                    .entry
+                    .is_some_and(|entry| entry.event == Event::Allocate);
+                self.set_record(
+                    ip,
+                    Some(Known {
+                        version,
+                        record: Arc::new(record),
+                    }),
+                    now,
+                );
                 if attempt && !self.settings.binds_at_once {
                     self.provisional.insert(ip, now.elapsed);
                 }

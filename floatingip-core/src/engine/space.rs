@@ -62,7 +62,9 @@ impl Space {
     ) -> Vec<IpAddr> {
         let narrowed = within.map(|within| self.usable.intersection(within));
         let usable = narrowed.as_ref().unwrap_or(&self.usable);
-        let Some(first) = usable.first() else { return Vec::new() };
+        let Some(first) = usable.first() else {
+            return Vec::new();
+        };
         let start = self.cursor.unwrap_or(first);
         let mut found = Vec::new();
         self.collect(usable, start, None, count, skip, &mut found);
@@ -83,7 +85,9 @@ impl Space {
     ) {
         let mut from = Some(from);
         while found.len() < count {
-            let Some(ip) = from.and_then(|from| self.taken.next_gap(from, usable)) else { return };
+            let Some(ip) = from.and_then(|from| self.taken.next_gap(from, usable)) else {
+                return;
+            };
             if until.is_some_and(|until| ip >= until) {
                 return;
             }

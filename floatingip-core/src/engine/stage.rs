@@ -55,7 +55,10 @@ impl Engine {
     pub(super) fn draft(&mut self, at: Now) -> Draft {
         self.serial += 1;
         Draft {
-            id: PlanId { incarnation: self.settings.incarnation, serial: self.serial },
+            id: PlanId {
+                incarnation: self.settings.incarnation,
+                serial: self.serial,
+            },
             at,
             writes: Vec::new(),
             in_order: false,
@@ -69,13 +72,20 @@ impl Engine {
             self.open.insert(draft.id, draft.open);
         }
         Plan {
-            batch: Batch { id: draft.id, writes: draft.writes, in_order: draft.in_order },
+            batch: Batch {
+                id: draft.id,
+                writes: draft.writes,
+                in_order: draft.in_order,
+            },
         }
     }
 
     /// The same, with writes that depend on each other.
     pub(super) fn finish_in_order(&mut self, draft: Draft) -> Plan {
-        self.finish(Draft { in_order: true, ..draft })
+        self.finish(Draft {
+            in_order: true,
+            ..draft
+        })
     }
 
     /// Adds the change of an address to the draft. The address must not be held.
@@ -89,15 +99,30 @@ impl Engine {
         let known = self.ledger.known(ip).cloned();
         let from = known.as_ref().map(|known| known.record.owner.clone());
         let put = put.map(|staged| staged.into_record(draft));
-        let entry =
-            Entry { at: draft.at.wall, event, from: from.clone(), to: owner_of(put.as_ref()) };
-        self.press(draft, ip, from.as_ref(), put.as_ref().map(|record| &record.owner));
+        let entry = Entry {
+            at: draft.at.wall,
+            event,
+            from: from.clone(),
+            to: owner_of(put.as_ref()),
+        };
+        self.press(
+            draft,
+            ip,
+            from.as_ref(),
+            put.as_ref().map(|record| &record.owner),
+        );
         if let Some(known) = &known {
             self.ledger.withdraw(ip, &known.record);
         }
-        self.held.insert(Target::Address(ip), Held { observed: None });
+        self.held
+            .insert(Target::Address(ip), Held { observed: None });
         self.refresh(ip);
-        draft.writes.push(Write::address(ip, known.map(|known| known.version), put, entry));
+        draft.writes.push(Write::address(
+            ip,
+            known.map(|known| known.version),
+            put,
+            entry,
+        ));
     }
 
     /// Adds the change of a pool to the draft. The pool must not be held.
@@ -108,8 +133,12 @@ impl Engine {
         put: Option<PoolRecord>,
     ) {
         let expect = self.pools.get(pool).map(|(version, _)| *version);
-        let put = put.map(|record| PoolRecord { plan: Some(draft.id), ..record });
-        self.held.insert(Target::Pool(pool.clone()), Held { observed: None });
+        let put = put.map(|record| PoolRecord {
+            plan: Some(draft.id),
+            ..record
+        });
+        self.held
+            .insert(Target::Pool(pool.clone()), Held { observed: None });
         draft.writes.push(Write::pool(pool.clone(), expect, put));
     }
 
@@ -152,7 +181,13 @@ impl Engine {
     }
 
     fn weigh(&mut self, pressure: &Pressure, up: bool) {
-        let step = |count: &mut u64| *count = if up { *count + 1 } else { count.saturating_sub(1) };
+        let step = |count: &mut u64| {
+            *count = if up {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            }
+        };
         match pressure {
             Pressure::PoolIn(pool) => step(&mut self.ledger.pool_mut(pool).incoming),
             Pressure::PoolOut(pool) => step(&mut self.ledger.pool_mut(pool).outgoing),
@@ -178,17 +213,31 @@ pub(super) struct Staged {
 impl Staged {
     /// A record whose owner changes now.
     pub(super) fn new(record: Record) -> Self {
-        Self { record, keeps_time: false }
+        Self {
+            record,
+            keeps_time: false,
+        }
     }
 
     /// A record whose owner stays as it is.
     pub(super) fn same_owner(record: Record) -> Self {
-        Self { record, keeps_time: true }
+        Self {
+            record,
+            keeps_time: true,
+        }
     }
 
     fn into_record(self, draft: &Draft) -> Record {
-        let updated_at = if self.keeps_time { self.record.updated_at } else { draft.at.wall };
-        Record { updated_at, plan: Some(draft.id), ..self.record }
+        let updated_at = if self.keeps_time {
+            self.record.updated_at
+        } else {
+            draft.at.wall
+        };
+        Record {
+            updated_at,
+            plan: Some(draft.id),
+            ..self.record
+        }
     }
 }
 

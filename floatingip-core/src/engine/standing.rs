@@ -94,6 +94,10 @@ impl PerFamily {
 
     pub(super) const fn change(&mut self, family: Family, up: bool) {
         let count = self.of_mut(family);
-        *count = if up { *count + 1 } else { count.saturating_sub(1) };
+        *count = if up {
+            *count + 1
+        } else {
+            count.saturating_sub(1)
+        };
     }
 }

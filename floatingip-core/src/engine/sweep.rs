@@ -41,15 +41,23 @@ impl Engine {
         }
         let records = self.ledger.records();
         let from = after.map_or_else(|| records.iter(), |ip| records.iter_after(&ip));
-        let batch: Vec<IpAddr> = from.take(slice.clamp(1, MOST_WRITES)).map(|(ip, _)| *ip).collect();
+        let batch: Vec<IpAddr> = from
+            .take(slice.clamp(1, MOST_WRITES))
+            .map(|(ip, _)| *ip)
+            .collect();
         for ip in &batch {
             self.stage_repair(&mut draft, *ip, world, now);
         }
-        Swept { plan: self.finish(draft), next: batch.last().copied() }
+        Swept {
+            plan: self.finish(draft),
+            next: batch.last().copied(),
+        }
     }
 
     fn stage_repair(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
-        let Some(record) = self.ledger.record(ip).cloned() else { return };
+        let Some(record) = self.ledger.record(ip).cloned() else {
+            return;
+        };
         if self.is_held(ip) {
             return;
         }
@@ -71,7 +79,9 @@ impl Engine {
         now: Now,
     ) {
         self.learn(record.owner.app().as_ref(), world);
-        let Some((tenant, pod)) = record.owner.tenant().zip(record.owner.pod()) else { return };
+        let Some((tenant, pod)) = record.owner.tenant().zip(record.owner.pod()) else {
+            return;
+        };
         let ended = match world.pod(&tenant.namespace, &pod.name) {
             Fact::Known(state) if state.uid == pod.uid && !state.finished => {
                 self.never_bound(ip, state.bound, now)
@@ -99,7 +109,9 @@ impl Engine {
     /// Whether the record's mark is over: its time is, or the node that an address rests for is back or
     /// gone for good.
     fn is_over(&self, ip: IpAddr, record: &Record, world: &dyn World, now: Now) -> bool {
-        let Some(mark) = &record.mark else { return false };
+        let Some(mark) = &record.mark else {
+            return false;
+        };
         let node_is_back = |node: &Name| match world.node(node) {
             Fact::Known(state) => state.ready,
             Fact::Gone => true,
@@ -113,7 +125,9 @@ impl Engine {
     fn stage_restores(&mut self, draft: &mut Draft, world: &dyn World) {
         let lost = self.missing.keys().copied().filter(|ip| !self.is_held(*ip));
         for ip in lost.take(MOST_WRITES).collect::<Vec<_>>() {
-            let Some(record) = self.missing.get(&ip).cloned() else { continue };
+            let Some(record) = self.missing.get(&ip).cloned() else {
+                continue;
+            };
             match is_still_there(&record.owner, world) {
                 Fact::Known(()) => {
                     let again = Staged::same_owner((*record).clone());
@@ -131,7 +145,9 @@ impl Engine {
 
 /// Whether the pod of a lost record still lives.
 fn is_still_there(owner: &Owner, world: &dyn World) -> Fact<()> {
-    let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else { return Fact::Gone };
+    let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else {
+        return Fact::Gone;
+    };
     match world.pod(&tenant.namespace, &pod.name) {
         Fact::Known(state) if state.uid == pod.uid && !state.finished => Fact::Known(()),
         Fact::Known(_) | Fact::Gone => Fact::Gone,

@@ -48,7 +48,9 @@ impl Engine {
 
     fn immutable_verdict(&self, ip: IpAddr, tenant: &Tenant, world: &dyn World) -> Verdict {
         // A bare pod has no app to outlive: kept as under `never`.
-        let Some(app) = tenant.app_ref() else { return keep(tenant) };
+        let Some(app) = tenant.app_ref() else {
+            return keep(tenant);
+        };
         let has_slot = match world.app(&app) {
             Fact::Unknown => true,
             Fact::Gone => false,
@@ -56,16 +58,20 @@ impl Engine {
                 same_app(tenant, &state) && self.has_slot(ip, tenant, &state, world)
             }
         };
-        if has_slot { keep(tenant) } else { Verdict::Free }
+        if has_slot {
+            keep(tenant)
+        } else {
+            Verdict::Free
+        }
     }
 
     fn has_slot(&self, ip: IpAddr, tenant: &Tenant, state: &AppState, world: &dyn World) -> bool {
         match (&tenant.slot, &state.slots) {
             (Slot::Any, _) => pods_allowed(state)
                 .is_none_or(|limit| self.app_surplus(tenant, Family::of(ip), limit) == 0),
-            (Slot::Ordinal(ordinal), Slots::Ordinals { start, count }) => {
-                ordinal.checked_sub(*start).is_some_and(|n| n < u64::from(*count))
-            }
+            (Slot::Ordinal(ordinal), Slots::Ordinals { start, count }) => ordinal
+                .checked_sub(*start)
+                .is_some_and(|n| n < u64::from(*count)),
             (Slot::Ordinal(ordinal), Slots::Count(count)) => *ordinal < u64::from(*count),
             (Slot::Node(node), Slots::Nodes(nodes)) => nodes.contains(node),
             (Slot::Node(node), _) => !world.node(node).is_gone(),
@@ -81,8 +87,13 @@ impl Engine {
 
     /// How many addresses a sized pool has above its size.
     pub(super) fn pool_surplus(&self, pool: &crate::PoolName) -> u64 {
-        let Some((_, record)) = self.pools.get(pool) else { return 0 };
-        let total = self.ledger.pool(pool).map_or(0, super::standing::PoolStanding::at_least);
+        let Some((_, record)) = self.pools.get(pool) else {
+            return 0;
+        };
+        let total = self
+            .ledger
+            .pool(pool)
+            .map_or(0, super::standing::PoolStanding::at_least);
         total.saturating_sub(record.size.into())
     }
 }

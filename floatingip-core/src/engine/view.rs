@@ -23,7 +23,9 @@ impl Face {
     pub(super) fn of(record: &Record) -> Self {
         let tenant = record.owner.tenant();
         Self {
-            namespace: tenant.map(|tenant| tenant.namespace.clone()).unwrap_or_default(),
+            namespace: tenant
+                .map(|tenant| tenant.namespace.clone())
+                .unwrap_or_default(),
             app: tenant.and_then(|tenant| Some(tenant.app.as_ref()?.name.clone())),
             pool: record.owner.pool().map(|pool| pool.name().clone()),
             pod: pod_name(&record.owner),
@@ -34,7 +36,9 @@ impl Face {
 
 /// The name of the pod that has the address, or of the one its slot is kept for; else empty.
 pub(super) fn pod_name(owner: &Owner) -> Name {
-    let Some(tenant) = owner.tenant() else { return Name::default() };
+    let Some(tenant) = owner.tenant() else {
+        return Name::default();
+    };
     match (&tenant.pod, &tenant.slot, &tenant.app) {
         (Some(pod), _, _) => pod.name.clone(),
         (None, Slot::Ordinal(ordinal), Some(app)) => Name::from(format!("{}-{ordinal}", app.name)),
@@ -64,7 +68,10 @@ impl View {
     }
 
     pub(super) fn of_all_namespaces() -> Self {
-        Self { by_namespace: Some(CountedSet::new()), ..Self::of_one_namespace() }
+        Self {
+            by_namespace: Some(CountedSet::new()),
+            ..Self::of_one_namespace()
+        }
     }
 
     pub(super) fn insert(&mut self, ip: IpAddr, face: &Face) {
@@ -100,7 +107,10 @@ impl View {
     /// The addresses whose pod has this name, ascending.
     pub(super) fn of_pod(&self, pod: &Name) -> impl Iterator<Item = IpAddr> {
         let start = self.by_pod.rank_by(|(name, _)| name.cmp(pod));
-        let named = self.by_pod.iter_from(start).take_while(move |(name, _)| name == pod);
+        let named = self
+            .by_pod
+            .iter_from(start)
+            .take_while(move |(name, _)| name == pod);
         named.map(|(_, ip)| *ip)
     }
 
@@ -153,7 +163,9 @@ fn key_page<K: Ord + Clone>(
     let mut page = Vec::new();
     let mut position = offset;
     while page.len() < count && position < set.len() {
-        let Some((key, _)) = set.select(set.len() - 1 - position) else { break };
+        let Some((key, _)) = set.select(set.len() - 1 - position) else {
+            break;
+        };
         let group = group(set, key);
         let before = set.len() - group.end;
         let from = group.start + (position - before);
@@ -175,11 +187,12 @@ fn group<K: Ord + Clone>(set: &CountedSet<(K, IpAddr)>, key: &K) -> std::ops::Ra
 }
 
 /// How many members of `map` lie in `first..=last`. O(log n).
-pub(super) fn count_between<V>(
-    map: &CountedMap<IpAddr, V>,
-    first: IpAddr,
-    last: IpAddr,
-) -> usize {
-    map.rank_by(|ip| if *ip <= last { Ordering::Less } else { Ordering::Greater })
-        - map.rank(&first)
+pub(super) fn count_between<V>(map: &CountedMap<IpAddr, V>, first: IpAddr, last: IpAddr) -> usize {
+    map.rank_by(|ip| {
+        if *ip <= last {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }
+    }) - map.rank(&first)
 }

@@ -191,6 +191,7 @@ pub fn mark(kind: MarkKind) -> Mark {
         kind,
         reason: "seen twice on the wire".to_owned(),
         mac: Some("02:00:00:00:00:01".to_owned()),
+        node: None,
         until: WallTime::from_nanos(1_700_000_000_123_456_789).plus(lasts),
         lasts,
     }
