@@ -1,14 +1,17 @@
 //! The store that lives as long as the process: for embedding, for tests, and as the plainest
 //! reading of what [`Store`] asks for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use thiserror::Error;
 
 use crate::plan::{Batch, Entry, Write};
 use crate::record::{PlanId, Target, Value, Version};
 use crate::store::{Answer, LoadError, Outcome, Snapshot, Store};
+
+mod history;
+
+use history::History;
+pub use history::{Change, Forgotten};
 
 /// A store in memory. A clone is another handle of the same store, so that it outlives an engine
 /// that is dropped and is shared by two.
@@ -90,13 +93,7 @@ impl MemoryStore {
 
     /// The remembered lines of the journal, the oldest first, with where they belong.
     pub fn journal(&self) -> Vec<(Target, Entry)> {
-        let line = |change: &Change| Some((change.target.clone(), change.entry.clone()?));
-        self.state()
-            .history
-            .changes
-            .iter()
-            .filter_map(line)
-            .collect()
+        self.state().history.journal()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -123,29 +120,6 @@ impl Store for MemoryStore {
         };
         outcomes.into_iter().map(Answer::Definite).collect()
     }
-}
-
-/// One write that a [`MemoryStore`] made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Which record.
-    pub target: Target,
-    /// The version of the change, also where it is a deletion.
-    pub version: Version,
-    /// What is there since; none after a deletion.
-    pub value: Option<Value>,
-    /// The line for the journal, if the write had one.
-    pub entry: Option<Entry>,
-}
-
-/// The changes somebody asks for are no longer remembered: load everything instead.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("changes up to version {until} are forgotten, asked for those after {since}: load again")]
-pub struct Forgotten {
-    /// After which version changes were asked for.
-    pub since: Version,
-    /// The newest change that is forgotten.
-    pub until: Version,
 }
 
 #[derive(Debug, Default)]
@@ -271,58 +245,6 @@ fn belongs(target: &Target, value: &Value) -> bool {
         (target, value),
         (Target::Address(_), Value::Address(_)) | (Target::Pool(_), Value::Pool(_))
     )
-}
-
-/// The last changes, at most `capacity` of them.
-#[derive(Debug)]
-struct History {
-    changes: VecDeque<Change>,
-    capacity: usize,
-    /// The newest change that is no longer among them.
-    forgotten: Version,
-}
-
-impl Default for History {
-    fn default() -> Self {
-        Self {
-            changes: VecDeque::new(),
-            capacity: MemoryStore::HISTORY,
-            forgotten: Version::default(),
-        }
-    }
-}
-
-impl History {
-    fn push(&mut self, change: Change) {
-        self.changes.push_back(change);
-        self.shrink();
-    }
-
-    fn resize(&mut self, capacity: usize) {
-        self.capacity = capacity;
-        self.shrink();
-    }
-
-    fn shrink(&mut self) {
-        while self.changes.len() > self.capacity {
-            if let Some(oldest) = self.changes.pop_front() {
-                self.forgotten = oldest.version;
-            }
-        }
-    }
-
-    fn since(&self, since: Version) -> Result<Vec<Change>, Forgotten> {
-        if since < self.forgotten {
-            return Err(Forgotten {
-                since,
-                until: self.forgotten,
-            });
-        }
-        let first = self
-            .changes
-            .partition_point(|change| change.version <= since);
-        Ok(self.changes.range(first..).cloned().collect())
-    }
 }
 
 #[cfg(test)]

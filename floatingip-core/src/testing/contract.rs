@@ -153,6 +153,7 @@ fn checks<S: Store>() -> Vec<(&'static str, Check<S>)> {
         batches::answers_come_in_the_order_of_the_batch,
         batches::a_refused_write_meets_the_rest_as_the_store_says,
         batches::ordered_writes_stop_at_the_first_that_is_not_applied,
+        batches::ordered_writes_that_fit_are_all_made_and_recognised,
         batches::a_thousand_writes_are_one_batch,
         batches::of_concurrent_batches_on_one_target_exactly_one_wins,
     ]

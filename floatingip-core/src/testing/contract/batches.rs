@@ -56,6 +56,18 @@ pub(super) async fn ordered_writes_stop_at_the_first_that_is_not_applied<S: Stor
     mixed.expect(store, true, !store.atomic(), false).await
 }
 
+pub(super) async fn ordered_writes_that_fit_are_all_made_and_recognised<S: Store>(
+    store: &S,
+) -> Checked {
+    let writes = [3, 1, 2].map(|n| create(ip(n), record(pod("web").owner())));
+    let ordered = Batch {
+        in_order: true,
+        ..batch(1, writes)
+    };
+    expect_survives(store, &ordered).await?;
+    expect_survives(store, &ordered).await
+}
+
 pub(super) async fn a_thousand_writes_are_one_batch<S: Store>(store: &S) -> Checked {
     let web = pod("web").in_pool("blue").owner();
     let writes = (1..=1000).map(|n| create(ip(n), record(web.clone())));

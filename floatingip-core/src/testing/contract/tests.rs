@@ -67,6 +67,10 @@ const CASES: &[(Flaw, &str)] = &[
         "ordered_writes_stop_at_the_first_that_is_not_applied",
     ),
     (
+        Flaw::StopsOrderedWritesTooEarly,
+        "ordered_writes_that_fit_are_all_made_and_recognised",
+    ),
+    (
         Flaw::RefusesAllForOne,
         "a_refused_write_meets_the_rest_as_the_store_says",
     ),

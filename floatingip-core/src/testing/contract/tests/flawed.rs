@@ -22,6 +22,7 @@ pub(super) enum Flaw {
     AppliesPartOfAnAtomicBatch,
     ForgetsThatAnAtomicBatchWasApplied,
     IgnoresOrder,
+    StopsOrderedWritesTooEarly,
     RefusesAllForOne,
     AnswersBackwards,
     AnswersTooFew,
@@ -79,6 +80,7 @@ impl Flawed {
                 }
             }
             Flaw::IgnoresOrder => batch.in_order = false,
+            Flaw::StopsOrderedWritesTooEarly if batch.in_order => batch.writes.truncate(1),
             Flaw::RefusesRepeatedPuts => batch.id.incarnation += inner.version().0 + 1,
             Flaw::DropsTheEndOfLargeBatches => batch.writes.truncate(999),
             Flaw::KeepsDeletedRecords => batch.writes.retain(|write| write.put.is_some()),
@@ -97,6 +99,9 @@ impl Flawed {
     fn spoil_answers(&self, before: &MemoryStore, batch: &Batch, answers: &mut Vec<Answer>) {
         match self.flaw {
             Flaw::AnswersBackwards => answers.reverse(),
+            Flaw::StopsOrderedWritesTooEarly => {
+                answers.resize(batch.writes.len(), Answer::Definite(Outcome::Unavailable));
+            }
             Flaw::AnswersTooFew => drop(answers.pop()),
             Flaw::NeverKnows => answers.fill(Answer::Unknown),
             Flaw::DropsTheEndOfLargeBatches | Flaw::KeepsDeletedRecords => {
