@@ -132,7 +132,7 @@ fn print_table(rows: &[Row]) {
     for row in rows {
         let (verdict, note) = match &row.outcome {
             Ok(done) => ("ok", done.note.clone()),
-            Err(error) => ("FAILED", format!("{error:#}")),
+            Err(error) => ("FAILED", first_line(&format!("{error:#}"))),
         };
         println!(
             "{:<13} {:>6.2}  {verdict:<6}  {note}",
@@ -143,6 +143,10 @@ fn print_table(rows: &[Row]) {
     let total: Duration = rows.iter().map(|row| row.took).sum();
     println!("{:<13} {:>6.2}", "total", minutes(total));
     println!("{}", sum(rows));
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 fn minutes(time: Duration) -> f64 {

@@ -23,6 +23,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<usize> {
         text::check(path, &content, &mut faults);
     }
     check_readmes(&workspace.root, &mut faults)?;
+    check_example(&workspace.root, &mut faults)?;
     check_contributing(&workspace.root, &mut faults)?;
     check_toolchain(&workspace.root, &mut faults)?;
     check_lints(workspace, &mut faults)?;
@@ -35,7 +36,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<usize> {
 /// The command that the README gives for running the tests: its second `sh` block.
 pub(crate) fn test_command(workspace: &Workspace) -> Result<String> {
     let readme = read(&workspace.root, "README.md")?;
-    let commands = readme::commands(&readme);
+    let commands = readme::blocks_in(&readme, "sh");
     let Some(command) = commands
         .get(1)
         .filter(|command| command.starts_with("cargo test"))
@@ -55,6 +56,16 @@ fn check_readmes(root: &Path, faults: &mut Vec<String>) -> Result<()> {
         faults.push(format!(
             "README.md and README.zh-CN.md differ in a code block: {block}"
         ));
+    }
+    Ok(())
+}
+
+/// The configuration in the README is the one that the server serves by default.
+fn check_example(root: &Path, faults: &mut Vec<String>) -> Result<()> {
+    let example = read(root, "examples/floatingip-config.yaml")?;
+    let shown = readme::blocks_in(&read(root, "README.md")?, "yaml");
+    if shown.is_empty() || !shown.iter().all(|block| example.contains(block)) {
+        faults.push("README.md does not show examples/floatingip-config.yaml as it is".to_owned());
     }
     Ok(())
 }

@@ -16,24 +16,13 @@ pub(super) fn outline(markdown: &str) -> Vec<usize> {
     levels
 }
 
-/// The code blocks, each with its language in the first line.
-pub(super) fn blocks(markdown: &str) -> Vec<String> {
-    let parts = markdown.split("\n```");
-    parts
-        .skip(1)
-        .step_by(2)
-        .map(|block| block.trim_end().to_owned())
-        .collect()
-}
-
-/// The content of the blocks in `sh`.
-pub(super) fn commands(markdown: &str) -> Vec<String> {
-    let shell = |block: &String| {
-        block
-            .strip_prefix("sh\n")
-            .map(|text| text.trim().to_owned())
+/// The content of the code blocks in one language.
+pub(super) fn blocks_in(markdown: &str, language: &str) -> Vec<String> {
+    let content = |block: &String| {
+        let (first, rest) = block.split_once('\n')?;
+        (first == language).then(|| rest.trim().to_owned())
     };
-    blocks(markdown).iter().filter_map(shell).collect()
+    blocks(markdown).iter().filter_map(content).collect()
 }
 
 /// The first lines of the code blocks that are not the same in both texts.
@@ -44,6 +33,16 @@ pub(super) fn differing_blocks(one: &str, other: &str) -> Vec<String> {
     let text = |i: usize| one.get(i).or_else(|| other.get(i)).map(String::as_str);
     differing
         .filter_map(|i| text(i)?.lines().nth(1).map(str::to_owned))
+        .collect()
+}
+
+/// The code blocks, each with its language in the first line.
+fn blocks(markdown: &str) -> Vec<String> {
+    let parts = markdown.split("\n```");
+    parts
+        .skip(1)
+        .step_by(2)
+        .map(|block| block.trim_end().to_owned())
         .collect()
 }
 
@@ -59,8 +58,9 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_the_shell_blocks_in_order() {
-        assert_eq!(commands(TEXT), ["cargo run", "cargo test"]);
+    fn blocks_of_one_language_come_in_order() {
+        assert_eq!(blocks_in(TEXT, "sh"), ["cargo run", "cargo test"]);
+        assert_eq!(blocks_in(TEXT, "yaml"), ["# no heading"]);
     }
 
     #[test]
