@@ -218,8 +218,10 @@ fn http(workspace: &Workspace) -> Result<Done> {
     Ok(Done::note(schemathesis::run(workspace)?))
 }
 
+/// Runs a `cargo test` command to the last test, also after one has failed.
 fn tested(workspace: &Workspace, arguments: &[&str]) -> Result<Tally> {
-    let printed = process::run_and_keep(&mut cargo(&workspace.root, arguments))?;
+    let mut command = cargo(&workspace.root, arguments);
+    let printed = process::run_and_keep(command.arg("--no-fail-fast"))?;
     let tally = Tally::of_output(&printed.text);
     if !printed.success {
         return Err(anyhow::anyhow!(tally).context(format!("cargo {}", arguments.join(" "))));
