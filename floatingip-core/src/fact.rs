@@ -1,0 +1,125 @@
+//! Facts: what core is told about the world, and how sure the teller is.
+
+use std::collections::BTreeSet;
+
+use crate::name::Name;
+use crate::owner::AppRef;
+
+/// What is known of something outside.
+///
+/// `Unknown` never releases an address and never lowers a cap. `Gone` means: confirmed by the
+/// source of truth after the cache was in sync.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// It is there, like this.
+    Known(T),
+    /// It is confirmed not to be there.
+    Gone,
+    /// Nobody can tell at present.
+    Unknown,
+}
+
+impl<T> Fact<T> {
+    /// The value, if it is known.
+    pub fn known(self) -> Option<T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Gone | Self::Unknown => None,
+        }
+    }
+
+    /// Whether it is confirmed not to be there.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
+    }
+}
+
+/// The size and shape of an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppState {
+    /// Its UID: a new one under an old name is a new app.
+    pub uid: Option<Name>,
+    /// The slots it has.
+    pub slots: Slots,
+    /// How many addresses above its slots the app may have and keep: the rounded-up `maxSurge` where
+    /// the pods say `k8s.v1.cni.galaxy.io/surge: allow`, else 0.
+    pub surge: u32,
+}
+
+/// The slots of an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slots {
+    /// So many, without names (Deployment).
+    Count(u32),
+    /// The ordinals `start .. start + count` (StatefulSet with `.spec.ordinals.start`).
+    Ordinals {
+        /// The first ordinal.
+        start: u64,
+        /// How many.
+        count: u32,
+    },
+    /// One on each of these nodes.
+    Nodes(BTreeSet<Name>),
+    /// One on every node that exists (DaemonSet).
+    EveryNode,
+}
+
+impl Slots {
+    /// How many slots there are; none where it depends on the nodes.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::Count(count) | Self::Ordinals { count, .. } => Some(u64::from(*count)),
+            Self::Nodes(nodes) => u64::try_from(nodes.len()).ok(),
+            Self::EveryNode => None,
+        }
+    }
+}
+
+/// A pod as its source of truth has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodState {
+    /// Its UID: another one than a record's proves that the record's pod is gone.
+    pub uid: Name,
+    /// Bound to a node.
+    pub bound: bool,
+    /// Succeeded or failed: it uses no address any more and never will.
+    pub finished: bool,
+}
+
+/// What the world looks like now, as far as anybody can tell.
+///
+/// The Kubernetes adapter answers from its indexes, the standalone server from what it was told.
+/// Answers must be quick (they are asked for under the engine's lock) and never block.
+pub trait World {
+    /// The app.
+    fn app(&self, app: &AppRef) -> Fact<AppState>;
+    /// The pod of that name, whatever its UID.
+    fn pod(&self, namespace: &str, name: &str) -> Fact<PodState>;
+    /// The node.
+    fn node(&self, name: &str) -> Fact<NodeState>;
+}
+
+/// A node as its source of truth has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeState {
+    /// Its kubelet reports: what force-deleted pods left there is being cleaned up.
+    pub ready: bool,
+}
+
+/// A world of which nothing is known: releases nothing, caps nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnknownWorld;
+
+impl World for UnknownWorld {
+    fn app(&self, _: &AppRef) -> Fact<AppState> {
+        Fact::Unknown
+    }
+
+    fn pod(&self, _: &str, _: &str) -> Fact<PodState> {
+        Fact::Unknown
+    }
+
+    fn node(&self, _: &str) -> Fact<NodeState> {
+        Fact::Unknown
+    }
+}

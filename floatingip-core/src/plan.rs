@@ -1,0 +1,126 @@
+//! Plans: decided, not yet durable changes. A plan holds its addresses until it is settled.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::PoolName;
+use crate::owner::Owner;
+use crate::record::{PlanId, PoolRecord, Record, Target, Value, Version};
+use crate::time::WallTime;
+
+/// A decided change of one or more records, made by the engine.
+///
+/// Every plan is settled exactly once, by `Engine::settle`: until then its addresses are held,
+/// and a plan that is dropped instead would hold them for ever.
+///
+/// `Engine::settle`: crate::Engine::settle
+#[derive(Debug)]
+#[must_use = "a plan holds its addresses until it is settled"]
+pub struct Plan {
+    pub(crate) batch: Batch,
+}
+
+impl Plan {
+    /// What a store has to write.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// The plan's id, which every record it writes carries.
+    pub fn id(&self) -> PlanId {
+        self.batch.id
+    }
+
+    /// Whether there is nothing to write. Such a plan is settled like any other.
+    pub fn is_empty(&self) -> bool {
+        self.batch.writes.is_empty()
+    }
+}
+
+/// The writes of a plan, or those of them whose answer is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The plan's id.
+    pub id: PlanId,
+    /// What to write, at most one write per target.
+    pub writes: Vec<Write>,
+    /// Whether the writes have to be made one after the other, each only if the one before was
+    /// applied (the rest is `Unavailable`). Else they are independent and may run at once.
+    pub in_order: bool,
+}
+
+/// A conditional write of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Which record.
+    pub target: Target,
+    /// What must be there before: a record at this version, or none.
+    pub expect: Option<Version>,
+    /// What is there afterwards: this, or nothing. Always of the target's kind.
+    pub put: Option<Value>,
+    /// The line for the journal, in the same transaction where the store has them.
+    pub entry: Option<Entry>,
+}
+
+impl Write {
+    /// A write of an address's record.
+    pub fn address(ip: IpAddr, expect: Option<Version>, put: Option<Record>, entry: Entry) -> Self {
+        Self {
+            target: Target::Address(ip),
+            expect,
+            put: put.map(Value::Address),
+            entry: Some(entry),
+        }
+    }
+
+    /// A write of a pool's record.
+    pub fn pool(pool: PoolName, expect: Option<Version>, put: Option<PoolRecord>) -> Self {
+        Self {
+            target: Target::Pool(pool),
+            expect,
+            put: put.map(Value::Pool),
+            entry: None,
+        }
+    }
+}
+
+/// A line of the journal: who had an address, who has it now, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was decided.
+    pub at: WallTime,
+    /// What happened.
+    pub event: Event,
+    /// Who had the address before.
+    pub from: Option<Owner>,
+    /// Who has it now.
+    pub to: Option<Owner>,
+}
+
+/// What happens to an address, as the journal names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A pod got it.
+    Allocate,
+    /// Its pod ended; it is kept.
+    Reserve,
+    /// It became free.
+    Release,
+    /// A pool was filled with it.
+    PreAllocate,
+    /// An administrator took it out of use.
+    AdminReserve,
+    /// It must not be used for a while.
+    Quarantine,
+    /// Its former pod may still run somewhere.
+    Rest,
+    /// A mark was taken off.
+    Lift,
+    /// Its record was lost under a live pod and is written again.
+    Restore,
+    /// Its attachment changed.
+    Attach,
+}
