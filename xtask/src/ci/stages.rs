@@ -99,17 +99,26 @@ fn check_pure(workspace: &Workspace) -> Result<Done> {
 /// that lacks one of its own would pass. Core's tests switch `testing` on, so its library is also
 /// linted without them, once with and once without that feature.
 fn clippy(workspace: &Workspace) -> Result<Done> {
-    for package in &workspace.packages {
-        lint(workspace, &package.name, &["--all-targets"])?;
+    let members = workspace
+        .packages
+        .iter()
+        .map(|package| package.name.as_str());
+    let mut runs: Vec<(&str, &[&str])> = members.map(|name| (name, ALL_TARGETS)).collect();
+    runs.push(("floatingip-core", &["--lib"]));
+    runs.push(("floatingip-core", &["--lib", "--features", "testing"]));
+    let lint = |(package, selection)| lint(workspace, package, selection).err();
+    let failed: Vec<String> = runs
+        .into_iter()
+        .filter_map(lint)
+        .map(|error| error.to_string())
+        .collect();
+    if failed.is_empty() {
+        return Ok(Done::note(format!("{} members", workspace.packages.len())));
     }
-    lint(workspace, "floatingip-core", &["--lib"])?;
-    lint(
-        workspace,
-        "floatingip-core",
-        &["--lib", "--features", "testing"],
-    )?;
-    Ok(Done::note(format!("{} members", workspace.packages.len())))
+    bail!(failed.join("\n"))
 }
+
+const ALL_TARGETS: &[&str] = &["--all-targets"];
 
 fn lint(workspace: &Workspace, package: &str, selection: &[&str]) -> Result<()> {
     let mut command = cargo(&workspace.root, &["clippy", "--quiet", "-p", package]);
