@@ -1,3 +1,29 @@
-//! Project tasks.
+//! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    reason = "the terminal is this program's user interface"
+)]
+
+mod ci;
+mod papers;
+mod process;
+mod purity;
+mod schemathesis;
+mod tally;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((task, stages)) if task == "ci" => ci::run(stages),
+        _ => {
+            println!("usage: cargo xtask ci [STAGE…]\n\n{}", ci::help());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What each stage runs.
+
+use anyhow::{Result, bail};
+
+use super::{Done, Stage};
+use crate::process::{self, cargo};
+use crate::tally::Tally;
+use crate::workspace::Workspace;
+use crate::{papers, purity, schemathesis, tools};
+
+/// All stages, cheap ones first.
+pub(super) const ALL: &[Stage] = &[
+    stage("fmt", "every file is formatted", fmt),
+    stage(
+        "papers",
+        "README pair, CONTRIBUTING, links, versions and manifests agree",
+        check_papers,
+    ),
+    stage(
+        "check-pure",
+        "core is built from crates without I/O, and without unsafe",
+        check_pure,
+    ),
+    stage(
+        "clippy",
+        "each member alone, all targets, warnings denied",
+        clippy,
+    ),
+    stage(
+        "test",
+        "the second command of the README, doctests included",
+        test,
+    ),
+    stage("fuzz", "the fuzz corpora replay without a finding", fuzz),
+    stage("alone", "each member builds from its own manifest", alone),
+    stage(
+        "docs",
+        "rustdoc of public and private items, warnings denied",
+        docs,
+    ),
+    stage("examples", "every example runs to its end", examples),
+    stage("benches", "every benchmark runs once", benches),
+    stage(
+        "package",
+        "core packs, and builds from its package",
+        package,
+    ),
+    stage(
+        "deny",
+        "licences, duplicates and sources of all dependencies",
+        deny,
+    ),
+    Stage {
+        default: false,
+        ..stage(
+            "schemathesis",
+            "generated requests against the server",
+            http,
+        )
+    },
+];
+
+/// The least that must have run, so that a stage which finds nothing to do turns red instead of
+/// staying silent. Raise these as tests, targets and examples land.
+mod floor {
+    pub(super) const TESTS: usize = 1;
+    pub(super) const FUZZ_TESTS: usize = 0;
+    pub(super) const EXAMPLES: usize = 0;
+    pub(super) const BENCHES: usize = 0;
+}
+
+type Check = fn(&Workspace) -> Result<Done>;
+
+const fn stage(name: &'static str, about: &'static str, run: Check) -> Stage {
+    Stage {
+        name,
+        about,
+        default: true,
+        run,
+    }
+}
+
+fn fmt(workspace: &Workspace) -> Result<Done> {
+    process::run(&mut cargo(&workspace.root, &["fmt", "--all", "--check"]))?;
+    Ok(Done::note(""))
+}
+
+fn check_papers(workspace: &Workspace) -> Result<Done> {
+    let files = papers::check(workspace)?;
+    Ok(Done::note(format!("{files} files read")))
+}
+
+fn check_pure(workspace: &Workspace) -> Result<Done> {
+    let crates = purity::check(workspace)?;
+    Ok(Done::note(format!("core is built from {crates} crates")))
+}
+
+/// Each member by itself: with `--workspace` the features of all members are united, and a member
+/// that lacks one of its own would pass. Core's tests switch `testing` on, so its library is also
+/// linted without them, once with and once without that feature.
+fn clippy(workspace: &Workspace) -> Result<Done> {
+    let members = workspace
+        .packages
+        .iter()
+        .map(|package| package.name.as_str());
+    let mut runs: Vec<(&str, &[&str])> = members.map(|name| (name, ALL_TARGETS)).collect();
+    runs.push(("floatingip-core", &["--lib"]));
+    runs.push(("floatingip-core", &["--lib", "--features", "testing"]));
+    let lint = |(package, selection)| lint(workspace, package, selection).err();
+    let failed: Vec<String> = runs
+        .into_iter()
+        .filter_map(lint)
+        .map(|error| error.to_string())
+        .collect();
+    if failed.is_empty() {
+        return Ok(Done::note(format!("{} members", workspace.packages.len())));
+    }
+    bail!(failed.join("\n"))
+}
+
+const ALL_TARGETS: &[&str] = &["--all-targets"];
+
+fn lint(workspace: &Workspace, package: &str, selection: &[&str]) -> Result<()> {
+    let mut command = cargo(&workspace.root, &["clippy", "--quiet", "-p", package]);
+    process::run(command.args(selection).args(["--", "-D", "warnings"]))
+}
+
+fn test(workspace: &Workspace) -> Result<Done> {
+    let command = papers::test_command(workspace)?;
+    let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let tally = tested(workspace, &arguments)?;
+    at_least(floor::TESTS, tally.passed, "test")?;
+    Ok(Done {
+        note: format!("{command}: {tally}"),
+        tally,
+    })
+}
+
+/// Counted apart: the stage `test` has run these once already, among all others.
+fn fuzz(workspace: &Workspace) -> Result<Done> {
+    let tally = tested(workspace, &["test", "-p", "floatingip-fuzz"])?;
+    at_least(floor::FUZZ_TESTS, tally.passed, "fuzz replay")?;
+    Ok(Done::note(tally.to_string()))
+}
+
+fn alone(workspace: &Workspace) -> Result<Done> {
+    for package in &workspace.packages {
+        let arguments = ["check", "--quiet", "-p", &package.name];
+        process::run(&mut cargo(&workspace.root, &arguments))?;
+    }
+    Ok(Done::note(format!("{} members", workspace.packages.len())))
+}
+
+fn docs(workspace: &Workspace) -> Result<Done> {
+    let arguments = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    process::run(cargo(&workspace.root, &arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Done::note(""))
+}
+
+fn examples(workspace: &Workspace) -> Result<Done> {
+    let mut ran = 0;
+    for (package, name) in workspace.targets("example") {
+        let arguments = ["run", "--quiet", "-p", &package.name, "--example", name];
+        process::run(&mut cargo(&workspace.root, &arguments))?;
+        ran += 1;
+    }
+    at_least(floor::EXAMPLES, ran, "example")?;
+    Ok(Done::note(format!("{ran} examples")))
+}
+
+/// `--test` makes criterion run each benchmark once, without measuring.
+fn benches(workspace: &Workspace) -> Result<Done> {
+    let mut ran = 0;
+    for (package, name) in workspace.targets("bench") {
+        let arguments = [
+            "bench",
+            "--quiet",
+            "-p",
+            &package.name,
+            "--bench",
+            name,
+            "--",
+            "--test",
+        ];
+        process::run(&mut cargo(&workspace.root, &arguments))?;
+        ran += 1;
+    }
+    at_least(floor::BENCHES, ran, "benchmark")?;
+    Ok(Done::note(format!("{ran} benchmarks")))
+}
+
+/// `--allow-dirty`, because a contributor runs this before the commit; a clean clone has no dirt.
+fn package(workspace: &Workspace) -> Result<Done> {
+    let arguments = [
+        "package",
+        "--quiet",
+        "-p",
+        "floatingip-core",
+        "--allow-dirty",
+    ];
+    process::run(&mut cargo(&workspace.root, &arguments))?;
+    Ok(Done::note("floatingip-core"))
+}
+
+/// Advisories are left out: their database is a git repository, not a part of the registry.
+fn deny(workspace: &Workspace) -> Result<Done> {
+    let mut command = tools::cargo_deny(workspace)?;
+    command.args([
+        "--locked",
+        "--all-features",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]);
+    process::run(&mut command)?;
+    Ok(Done::note("advisories are not checked"))
+}
+
+fn http(workspace: &Workspace) -> Result<Done> {
+    Ok(Done::note(schemathesis::run(workspace)?))
+}
+
+/// Runs a `cargo test` command to the last test, also after one has failed.
+fn tested(workspace: &Workspace, arguments: &[&str]) -> Result<Tally> {
+    let mut command = cargo(&workspace.root, arguments);
+    let printed = process::run_and_keep(command.arg("--no-fail-fast"))?;
+    let tally = Tally::of_output(&printed.text);
+    if !printed.success {
+        return Err(anyhow::anyhow!(tally).context(format!("cargo {}", arguments.join(" "))));
+    }
+    Ok(tally)
+}
+
+fn at_least(least: usize, ran: usize, what: &str) -> Result<()> {
+    if ran < least {
+        bail!("{ran} {what}s ran where at least {least} should have");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stage_names_are_unique() {
+        let mut names: Vec<&str> = ALL.iter().map(|stage| stage.name).collect();
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
+    }
+
+    #[test]
+    fn a_stage_that_ran_too_little_fails() {
+        assert!(at_least(3, 3, "test").is_ok());
+        assert!(at_least(3, 2, "test").is_err());
+    }
+}
