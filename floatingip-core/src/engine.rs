@@ -403,3 +403,6 @@ pub struct Usage {
     /// Addresses that could be handed out now.
     pub free: u128,
 }
+
+#[cfg(test)]
+mod tests;
