@@ -269,18 +269,25 @@ impl Engine {
         self.ledger.of_uid(uid)
     }
 
-    /// For each subnet that a node may use, how many addresses are neither owned nor spoken for:
-    /// what nodes are ranked by.
+    /// For each subnet that a node may use, how many addresses it could hand out now and are not
+    /// spoken for: what nodes are ranked by.
     pub fn room(&self, reach: &Reach) -> Vec<(SubnetId, u128)> {
         let nobody = Name::default();
         let room = |id: SubnetId| {
-            let free = self.spaces.get(id.index()).map_or(0, Space::free);
-            (
-                id,
-                free.saturating_sub(u128::from(self.claims.in_subnet(id, &nobody))),
-            )
+            let claimed = u128::from(self.claims.in_subnet(id, &nobody));
+            (id, self.giveable(id).saturating_sub(claimed))
         };
         reach.iter().map(room).collect()
+    }
+
+    /// How many addresses a subnet could hand out now.
+    fn giveable(&self, id: SubnetId) -> u128 {
+        match self.topology.subnet(id) {
+            Some(subnet) if !subnet.disabled() => {
+                self.spaces.get(id.index()).map_or(0, Space::free)
+            }
+            _ => 0,
+        }
     }
 
     /// How many addresses of each subnet can be handed out in all, and how many have a record.
@@ -300,7 +307,7 @@ impl Engine {
             subnet: subnet.id(),
             total: subnet.usable().size(),
             allocated: subnet.configured().ranges().iter().map(between).sum(),
-            free: self.spaces.get(subnet.id().index()).map_or(0, Space::free),
+            free: self.giveable(subnet.id()),
         }
     }
 

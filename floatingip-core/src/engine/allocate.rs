@@ -7,6 +7,7 @@ use super::claim::Claim;
 use super::decide::{Asking, Decision};
 use super::ledger::standing_key;
 use super::stage::{Draft, Staged};
+use super::standing::PerFamily;
 use super::verdict::pods_allowed;
 use crate::fact::World;
 use crate::name::Name;
@@ -109,7 +110,6 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Result<Allocation, Refusal> {
-        self.learn(request.tenant().app_ref().as_ref(), world);
         let asking = Asking {
             request,
             reach,
@@ -121,11 +121,13 @@ impl Engine {
         self.claims.drop_of(&request.pod().uid);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
-            self.stage(&mut draft, *ip, Event::Release, None);
+            self.stage_release(&mut draft, *ip, now);
         }
         for ip in &decision.addresses {
             self.stage_allocation(&mut draft, *ip, request, now);
         }
+        self.learn(request.tenant().app_ref().as_ref(), world);
+        self.learn_worth(request, &decision.addresses);
         let plan = match decision.exchange.is_empty() {
             true => self.finish(draft),
             // The pool gives up an address before it gets one: it never has too many.
@@ -165,6 +167,14 @@ impl Engine {
                     self.pass(ip);
                 }
             }
+        }
+    }
+
+    /// Remembers how many addresses each pod of the app asks for.
+    fn learn_worth(&mut self, request: &PodRequest, addresses: &[IpAddr]) {
+        let app = standing_key(request.tenant());
+        if self.ledger.app(&app).is_some() {
+            self.ledger.app_mut(&app).asked = Some(PerFamily::count(addresses));
         }
     }
 

@@ -56,7 +56,7 @@ impl Engine {
         let own = self.own(asking)?;
         let mut stages = vec![matching_each(&wants, &own.usable)];
         if let Ok(addresses) = assign(wants.len(), &stages) {
-            return self.within_pool(asking, addresses);
+            return self.within_pool(asking, &own.usable, addresses);
         }
         if let Some(refusal) = blocked_for(&wants, &stages, own.blocked) {
             return Err(refusal);
@@ -65,7 +65,7 @@ impl Engine {
         stages.push(self.reserved(asking, &wants));
         stages.push(self.fresh(asking, &wants));
         match assign(wants.len(), &stages) {
-            Ok(addresses) => self.within_pool(asking, addresses),
+            Ok(addresses) => self.within_pool(asking, &own.usable, addresses),
             Err(want) => Err(self.exhausted(asking, wants.get(want))),
         }
     }
@@ -287,13 +287,7 @@ impl Engine {
         wants.iter().map(each).collect()
     }
 
-    fn reserved_in(
-        &self,
-        asking: &Asking<'_>,
-        pot: &Pot,
-        want: &Want,
-        count: usize,
-    ) -> Vec<IpAddr> {
+    fn reserved_in(&self, asking: &Asking<'_>, pot: &Pot, want: &Want, most: usize) -> Vec<IpAddr> {
         let reserve = match pot {
             Pot::App(app) => self.ledger.app(app).map(|standing| &standing.reserve),
             Pot::Pool(pool) => self.ledger.pool(pool).map(|standing| &standing.reserve),
@@ -305,9 +299,7 @@ impl Engine {
             true => self.claims.on_reserve(pot, &asking.request.pod().uid),
             false => 0,
         };
-        let left = reserve
-            .len()
-            .saturating_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
+        let left = reserve.len().saturating_sub(count(claimed));
         let mut found = Vec::new();
         for subnet in self
             .reachable(asking.reach)
@@ -316,8 +308,10 @@ impl Engine {
             for range in ranges_for(subnet, want).ranges() {
                 let from = reserve.iter_from(reserve.rank(&range.first()));
                 let inside = from.take_while(|ip| **ip <= range.last());
-                let good = inside.filter(|ip| !self.is_marked(**ip, asking.now));
-                found.extend(good.take(count.min(left).saturating_sub(found.len())));
+                let good = inside.filter(|ip| {
+                    !self.is_marked(**ip, asking.now) && !self.node_addresses.contains_key(*ip)
+                });
+                found.extend(good.take(most.min(left).saturating_sub(found.len())));
             }
         }
         found
@@ -358,6 +352,7 @@ impl Engine {
     fn within_pool(
         &self,
         asking: &Asking<'_>,
+        own: &[IpAddr],
         addresses: Vec<IpAddr>,
     ) -> Result<Decision, Refusal> {
         let mut decision = Decision::default();
@@ -369,8 +364,7 @@ impl Engine {
                 _ => growth += 1,
             }
             match record {
-                Some(record) if record.is_reserve() => decision.from_reserve += 1,
-                Some(_) => {}
+                Some(_) => decision.from_reserve += u64::from(!own.contains(ip)),
                 None => decision
                     .fresh
                     .extend(self.topology.subnet_of(*ip).map(PodSubnet::id)),
@@ -397,30 +391,38 @@ impl Engine {
             return Ok(Vec::new());
         };
         let size = u64::from(record.size);
-        let claimed = match asking.heed_claims {
-            true => self.claims.on_pool(pool, &asking.request.pod().uid),
-            false => 0,
+        let (claimed, promised) = match asking.heed_claims {
+            true => self.claimed_of_pool(pool, &asking.request.pod().uid),
+            false => (0, 0),
         };
         let standing = self.ledger.pool(pool);
         let total = standing.map_or(0, super::standing::PoolStanding::at_most) + claimed;
-        let excess = (total + growth).saturating_sub(size).min(growth);
-        let excess = usize::try_from(excess).unwrap_or(usize::MAX);
-        let spare = standing
-            .into_iter()
-            .flat_map(|standing| standing.reserve.iter());
-        let spare: Vec<IpAddr> = spare
-            .filter(|ip| !chosen.contains(ip))
-            .take(excess)
-            .copied()
-            .collect();
-        if spare.len() < excess {
+        let above = (total + growth).saturating_sub(size);
+        let reserve = standing.into_iter().flat_map(|s| s.reserve.iter());
+        let spare = reserve.filter(|ip| !chosen.contains(ip));
+        // What others exchange or take from the reserve is not there for this pod.
+        let needed = above.min(growth + claimed) + promised;
+        let mut spare: Vec<IpAddr> = spare.take(count(needed)).copied().collect();
+        let excess = count(above.min(growth));
+        if excess > 0 && spare.len() < count(needed) {
             return Err(Refusal::PoolFull {
                 pool: pool.clone(),
                 size,
                 total,
             });
         }
+        spare.truncate(excess);
         Ok(spare)
+    }
+
+    /// By how many addresses other pods claim to make the pool grow, and how many of its reserve they
+    /// claim.
+    fn claimed_of_pool(&self, pool: &PoolName, uid: &Name) -> (u64, u64) {
+        let pot = Pot::Pool(pool.clone());
+        (
+            self.claims.on_pool(pool, uid),
+            self.claims.on_reserve(&pot, uid),
+        )
     }
 
     fn exhausted(&self, asking: &Asking<'_>, want: Option<&Want>) -> Refusal {
@@ -458,7 +460,7 @@ impl Engine {
         if subnet.disabled() {
             return Some(SubnetReason::Disabled);
         }
-        if ranges_for(subnet, want).is_empty() {
+        if ranges_for(subnet, want).is_empty() && !subnet.usable().is_empty() {
             return Some(SubnetReason::NotAskedFor);
         }
         let space = self.spaces.get(subnet.id().index())?;
@@ -514,6 +516,10 @@ fn blocked_for(
         .map(|(_, refusal)| refusal)
 }
 
+fn count(many: u64) -> usize {
+    usize::try_from(many).unwrap_or(usize::MAX)
+}
+
 fn fits(want: &Want, ip: IpAddr) -> bool {
     want.family.is_none_or(|family| family == Family::of(ip))
         && want
@@ -526,14 +532,14 @@ fn gives_new(subnet: &PodSubnet, want: &Want) -> bool {
     !subnet.disabled() && want.family.is_none_or(|family| family == subnet.family())
 }
 
-/// The addresses of a subnet that fit a want.
+/// The addresses of a subnet that may be handed out and fit a want.
 fn ranges_for(subnet: &PodSubnet, want: &Want) -> RangeSet {
     if want.family.is_some_and(|family| family != subnet.family()) {
         return RangeSet::new();
     }
     match &want.within {
-        Some(within) => subnet.configured().intersection(within),
-        None => subnet.configured().clone(),
+        Some(within) => subnet.usable().intersection(within),
+        None => subnet.usable().clone(),
     }
 }
 

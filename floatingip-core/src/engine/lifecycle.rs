@@ -52,7 +52,7 @@ impl Engine {
         let mut draft = self.draft(now);
         for ip in extra {
             if !addresses.contains(&ip) && !self.is_held(ip) {
-                self.stage(&mut draft, ip, Event::Release, None);
+                self.stage_release(&mut draft, ip, now);
             }
         }
         self.finish(draft)
@@ -74,13 +74,25 @@ impl Engine {
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
-        self.missing
-            .retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
+        self.forget_missing(uid);
         let mut draft = self.draft(now);
         for ip in addresses {
             self.stage_end(&mut draft, ip, ending, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Lets go of what is held for a pod whose records others deleted.
+    fn forget_missing(&mut self, uid: &Name) {
+        let of_pod = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
+        let lost: Vec<IpAddr> = self
+            .missing
+            .extract_if(.., |_, record| of_pod(record))
+            .map(|(ip, _)| ip)
+            .collect();
+        for ip in lost {
+            self.refresh(ip);
+        }
     }
 
     /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
@@ -129,7 +141,10 @@ impl Engine {
             if draft.len() >= MOST_WRITES {
                 break;
             }
-            self.stage_reserve_check(&mut draft, ip, world, now);
+            let resting = self.ledger.record(ip);
+            if !resting.is_some_and(|record| self.is_resting(ip, record, now)) {
+                self.stage_reserve_check(&mut draft, ip, world, now);
+            }
         }
         self.finish(draft)
     }
@@ -178,14 +193,16 @@ impl Engine {
         }
     }
 
+    /// Frees an address that has a record.
+    pub(super) fn stage_release(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+        if let Some(record) = self.ledger.record(ip).cloned() {
+            let mark = self.lasting_mark(ip, &record, now);
+            self.stage_free(draft, ip, mark, &record);
+        }
+    }
+
     /// Frees an address; one that is quarantined stays with nobody until that is over.
-    pub(super) fn stage_free(
-        &mut self,
-        draft: &mut Draft,
-        ip: IpAddr,
-        mark: Option<Mark>,
-        record: &Record,
-    ) {
+    fn stage_free(&mut self, draft: &mut Draft, ip: IpAddr, mark: Option<Mark>, record: &Record) {
         let quarantine = mark.filter(|mark| mark.kind == MarkKind::Quarantine);
         let put = quarantine.map(|mark| {
             let owner = Owner::Nobody;
@@ -215,7 +232,7 @@ impl Engine {
         let Some(record) = self.ledger.record(ip).cloned() else {
             return;
         };
-        if self.is_held(ip) || !record.is_reserve() || self.is_resting(ip, &record, now) {
+        if self.is_held(ip) || !record.is_reserve() {
             return;
         }
         let verdict = match &record.owner {
@@ -224,12 +241,11 @@ impl Engine {
             owner => Verdict::Keep(owner.clone()),
         };
         if verdict == Verdict::Free || self.is_double(&record) {
-            let mark = self.lasting_mark(ip, &record, now);
-            self.stage_free(draft, ip, mark, &record);
+            self.stage_release(draft, ip, now);
         }
     }
 
-    fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
+    pub(super) fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
         let rests = record
             .mark
             .as_ref()

@@ -33,9 +33,7 @@ impl Engine {
     /// addresses. Cannot fail. An outcome that is missing leaves its address held, which is safe: what
     /// is not certain is never settled by absence.
     pub fn settle(&mut self, plan: Plan, outcomes: Vec<Outcome>, now: Now) -> Settled {
-        if let Some(open) = self.open.remove(&plan.batch.id) {
-            self.relieve(&open);
-        }
+        let open = self.open.remove(&plan.batch.id);
         let mut settled = Settled::default();
         for (write, outcome) in plan.batch.writes.into_iter().zip(outcomes) {
             let target = write.target.clone();
@@ -57,6 +55,10 @@ impl Engine {
             if let Some((version, value)) = observed {
                 self.take_in(&target, version, value, now);
             }
+        }
+        // Last, so that an app whose first address this is stays known, with its cap.
+        if let Some(open) = open {
+            self.relieve(&open);
         }
         settled
     }

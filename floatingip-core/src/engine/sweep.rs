@@ -63,10 +63,14 @@ impl Engine {
         }
         if record.is_live() {
             self.stage_live_check(draft, ip, &record, world, now);
-        } else if self.is_over(ip, &record, world, now) {
-            self.stage_lift(draft, ip, &record);
-        } else {
+            return;
+        }
+        let over = self.is_over(ip, &record, world, now);
+        if over || !self.is_resting(ip, &record, now) {
             self.stage_reserve_check(draft, ip, world, now);
+        }
+        if over && !self.is_held(ip) {
+            self.stage_lift(draft, ip, &record);
         }
     }
 

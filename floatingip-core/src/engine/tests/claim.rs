@@ -189,7 +189,7 @@ fn ranking_counts_what_is_claimed_and_what_is_disabled_as_gone() {
     let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.4"), disabled]);
     scene.claim(&replica("web-x")).unwrap();
     scene.allocate(&replica("web-y"));
-    let room = scene.engine.room(&scene.reach("both"));
+    let room = scene.engine.room(&scene.reach("x-1"));
     let left: Vec<u128> = room.into_iter().map(|(_, left)| left).collect();
     assert_eq!(left, [2, 0]);
 }

@@ -267,7 +267,7 @@ impl Scene {
         self.check();
     }
 
-    /// The subnets of the nodes with this beginning: `a`, `b`, or both for any other.
+    /// The subnets of the nodes with this beginning: `a`, `b`, or both for `x`.
     pub(super) fn reach(&self, node: &str) -> Reach {
         let (a, b) = (IpAddr::from([10, 1, 0, 1]), IpAddr::from([10, 2, 0, 1]));
         match node.chars().next() {
