@@ -1,1 +1,3 @@
 //! The floating-IP server.
+
+pub mod store;
