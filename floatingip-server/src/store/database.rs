@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use redb::{Database, DatabaseError};
 use tracing::{error, info};
@@ -28,8 +28,8 @@ pub(super) struct DatabaseFile {
     path: PathBuf,
     open: Opener,
     state: RwLock<State>,
-    /// Held while this lives, also between two openings of the database.
-    _lock: Option<File>,
+    /// Held until this is closed, also between two openings of the database.
+    lock: Mutex<Option<File>>,
 }
 
 enum State {
@@ -75,7 +75,7 @@ impl DatabaseFile {
             path,
             open,
             state,
-            _lock: lock,
+            lock: Mutex::new(lock),
         };
         file.reopen()?;
         Ok(file)
@@ -99,9 +99,15 @@ impl DatabaseFile {
         self.leave(State::Lost);
     }
 
-    /// Closes the database for good.
+    /// Closes the database for good, and lets the folder go.
     pub(super) fn close(&self) {
         self.leave(State::Closed);
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     fn leave(&self, next: State) {

@@ -2,7 +2,7 @@
 
 use floatingip_core::PoolName;
 use floatingip_core::plan::{Batch, Write};
-use floatingip_core::record::{PlanId, PoolRecord, Record, Target, Value, Version};
+use floatingip_core::record::{PlanId, Target, Value, Version};
 use floatingip_core::store::Outcome;
 use redb::ReadableTable;
 use tracing::error;
@@ -24,13 +24,13 @@ pub(super) enum Verdict {
 /// Why one batch cannot be written, while others can.
 enum Fault {
     Redb(redb::Error),
-    Format(FormatError),
+    Format(Target, FormatError),
     /// A record of one kind for a target of the other.
     Kind,
 }
 
-impl<E: Into<redb::Error>> From<E> for Fault {
-    fn from(error: E) -> Self {
+impl From<redb::StorageError> for Fault {
+    fn from(error: redb::StorageError) -> Self {
         Self::Redb(error.into())
     }
 }
@@ -41,112 +41,135 @@ pub(super) fn perform(
     tables: &mut Tables<'_>,
     version: &mut Version,
 ) -> Result<Verdict, redb::Error> {
-    let mut outcomes = Vec::with_capacity(batch.writes.len());
-    let mut changes = Vec::new();
-    let mut next = *version;
-    for write in &batch.writes {
-        match plan(write, batch.id, tables, &mut next) {
-            Ok(Step::Answered(outcome)) => outcomes.push(*outcome),
-            Ok(Step::Change(change)) => {
-                outcomes.push(Outcome::Applied(next));
-                changes.push((outcomes.len() - 1, change));
-            }
-            Err(Fault::Redb(error)) => return Err(error),
-            Err(fault) => {
-                fault.report(write);
-                return Ok(Verdict::Unavailable);
-            }
+    let (outcomes, changes, last) = match plan(batch, tables, *version) {
+        Ok(planned) => planned,
+        Err(Fault::Redb(error)) => return Err(error),
+        Err(fault) => {
+            fault.report(batch);
+            return Ok(Verdict::Unavailable);
         }
-    }
-    if outcomes.iter().any(|o| matches!(o, Outcome::Refused(_))) {
-        withdraw(&mut outcomes, &changes);
-        return Ok(Verdict::Answers(outcomes));
-    }
-    for (_, change) in changes {
+    };
+    for change in changes {
         change.make(tables)?;
     }
-    *version = next;
+    *version = last;
     Ok(Verdict::Answers(outcomes))
 }
 
-/// What is to be done about one write: it is answered by what is there already, or changes it.
-enum Step<'a> {
-    Answered(Box<Outcome>),
-    Change(Change<'a>),
-}
+type Planned<'a> = (Vec<Outcome>, Vec<Change<'a>>, Version);
 
-fn plan<'a>(
-    write: &'a Write,
-    id: PlanId,
-    tables: &Tables<'_>,
-    version: &mut Version,
-) -> Result<Step<'a>, Fault> {
-    if let Some(outcome) = answer(write, id, tables)? {
-        return Ok(Step::Answered(Box::new(outcome)));
+/// The outcomes of a batch, the changes that bring them about, and the last version they use.
+fn plan<'a>(batch: &'a Batch, tables: &Tables<'_>, before: Version) -> Result<Planned<'a>, Fault> {
+    let mut answers = Vec::with_capacity(batch.writes.len());
+    for write in &batch.writes {
+        answers.push(answer(write, batch.id, tables)?);
     }
-    *version = Version(version.0 + 1);
-    Change::of(write, *version).map(Step::Change)
+    if let Some(refusal) = Refusal::of(batch, &answers) {
+        let outcomes =
+            batch.writes.iter().zip(answers).map(|(write, answer)| {
+                answer.map_or_else(|| refusal.of_the_rest(write, tables), Ok)
+            });
+        return Ok((outcomes.collect::<Result<_, _>>()?, Vec::new(), before));
+    }
+    let mut last = before;
+    let mut outcomes = Vec::with_capacity(answers.len());
+    let mut changes = Vec::with_capacity(answers.len());
+    for (write, answer) in batch.writes.iter().zip(answers) {
+        if answer.is_none() {
+            last = Version(last.0 + 1);
+            changes.push(Change::of(write, last)?);
+        }
+        outcomes.push(answer.unwrap_or(Outcome::Applied(last)));
+    }
+    Ok((outcomes, changes, last))
 }
 
-/// The writes that could have been made are not, because another one cannot.
-fn withdraw(outcomes: &mut [Outcome], changes: &[(usize, Change<'_>)]) {
-    for (index, _) in changes {
-        if let Some(outcome) = outcomes.get_mut(*index) {
-            *outcome = Outcome::Unavailable;
+/// Why nothing of a batch is written, not even what could be.
+enum Refusal {
+    /// A write of it cannot be made.
+    NotAll,
+    /// All of it was written once: what others have changed since stays as they left it.
+    Before,
+}
+
+impl Refusal {
+    fn of(batch: &Batch, answers: &[Option<Outcome>]) -> Option<Self> {
+        let own_work = |(write, answer): (&Write, &Option<Outcome>)| {
+            write.put.is_some() && matches!(answer, Some(Outcome::Applied(_)))
+        };
+        if batch.writes.iter().zip(answers).any(own_work) {
+            return Some(Self::Before);
+        }
+        answers
+            .iter()
+            .any(|answer| matches!(answer, Some(Outcome::Refused(_))))
+            .then_some(Self::NotAll)
+    }
+
+    /// The outcome of a write whose own expectation holds.
+    fn of_the_rest(&self, write: &Write, tables: &Tables<'_>) -> Result<Outcome, Fault> {
+        match self {
+            Self::NotAll => Ok(Outcome::Unavailable),
+            Self::Before => Ok(Outcome::Refused(found(&write.target, tables)?)),
         }
     }
 }
 
-/// What is there already answers a write: it is its own work, or not what it expects. None where
-/// its expectation holds.
+/// The outcome of a write that what is there settles: it is the write's own work, or not what the
+/// write expects. None where its expectation holds.
 fn answer(write: &Write, id: PlanId, tables: &Tables<'_>) -> Result<Option<Outcome>, Fault> {
-    match &write.target {
+    let there = glance(&write.target, tables)?;
+    Ok(match (&write.put, there) {
+        // As after a deletion that was made, but not answered.
+        (None, None) => Some(Outcome::Applied(write.expect.unwrap_or_default())),
+        (Some(_), Some((version, Some(by)))) if by == id => Some(Outcome::Applied(version)),
+        (_, there) if there.map(|(version, _)| version) == write.expect => None,
+        _ => Some(Outcome::Refused(found(&write.target, tables)?)),
+    })
+}
+
+/// The version of what is there, and the plan that wrote it.
+fn glance(
+    target: &Target,
+    tables: &Tables<'_>,
+) -> Result<Option<(Version, Option<PlanId>)>, Fault> {
+    let glanced = match target {
         Target::Address(ip) => {
             let key = format::address_key(*ip);
-            let Some(bytes) = tables.addresses.get(&key)? else {
-                return Ok(answer_of_nothing(write));
-            };
-            let value = format::address_value(&key, bytes.value()).map_err(Fault::Format)?;
-            answer_of(write, id, value.version(), value.plan(), || {
-                value.record(&mut Names::default()).map(Value::Address)
+            tables.addresses.get(&key)?.map(|bytes| {
+                let value = format::address_value(&key, bytes.value())?;
+                Ok((value.version(), value.plan()))
             })
         }
-        Target::Pool(name) => {
-            let Some(bytes) = tables.pools.get(name.as_str())? else {
-                return Ok(answer_of_nothing(write));
-            };
-            let value = format::pool_value(name.as_str(), bytes.value()).map_err(Fault::Format)?;
-            answer_of(write, id, value.version(), value.plan(), || {
-                Ok(Value::Pool(value.record()))
+        Target::Pool(name) => tables.pools.get(name.as_str())?.map(|bytes| {
+            let value = format::pool_value(name.as_str(), bytes.value())?;
+            Ok((value.version(), value.plan()))
+        }),
+    };
+    glanced
+        .transpose()
+        .map_err(|error| Fault::Format(target.clone(), error))
+}
+
+/// What is there.
+fn found(target: &Target, tables: &Tables<'_>) -> Result<Option<(Version, Value)>, Fault> {
+    let found = match target {
+        Target::Address(ip) => {
+            let key = format::address_key(*ip);
+            tables.addresses.get(&key)?.map(|bytes| {
+                let value = format::address_value(&key, bytes.value())?;
+                let record = value.record(&mut Names::default())?;
+                Ok((value.version(), Value::Address(record)))
             })
         }
-    }
-}
-
-fn answer_of_nothing(write: &Write) -> Option<Outcome> {
-    match (&write.put, write.expect) {
-        // As after a deletion that was made, but not answered.
-        (None, expect) => Some(Outcome::Applied(expect.unwrap_or_default())),
-        (Some(_), None) => None,
-        (Some(_), Some(_)) => Some(Outcome::Refused(None)),
-    }
-}
-
-fn answer_of(
-    write: &Write,
-    id: PlanId,
-    version: Version,
-    by: Option<PlanId>,
-    value: impl FnOnce() -> Result<Value, FormatError>,
-) -> Result<Option<Outcome>, Fault> {
-    if write.put.is_some() && by == Some(id) {
-        return Ok(Some(Outcome::Applied(version)));
-    }
-    if write.expect == Some(version) {
-        return Ok(None);
-    }
-    let value = value().map_err(Fault::Format)?;
-    Ok(Some(Outcome::Refused(Some((version, value)))))
+        Target::Pool(name) => tables.pools.get(name.as_str())?.map(|bytes| {
+            let value = format::pool_value(name.as_str(), bytes.value())?;
+            Ok((value.version(), Value::Pool(value.record())))
+        }),
+    };
+    found
+        .transpose()
+        .map_err(|error| Fault::Format(target.clone(), error))
 }
 
 /// A write as bytes.
@@ -164,34 +187,31 @@ enum Place<'a> {
 
 impl<'a> Change<'a> {
     fn of(write: &'a Write, version: Version) -> Result<Self, Fault> {
-        let (place, put) = match &write.target {
-            Target::Address(ip) => {
+        let (place, put) = match (&write.target, &write.put) {
+            (Target::Address(ip), None) => (Place::Address(format::address_key(*ip)), None),
+            (Target::Address(ip), Some(Value::Address(record))) => {
                 let key = format::address_key(*ip);
-                let bytes = |record| format::address_bytes(&key, version, record);
-                let put = write
-                    .put
-                    .as_ref()
-                    .map(|v| bytes(address(v)?).map_err(Fault::Format));
-                (Place::Address(key), put)
+                let bytes = format::address_bytes(&key, version, record);
+                (Place::Address(key), Some(bytes))
             }
-            Target::Pool(name) => {
-                let bytes = |record| format::pool_bytes(name, version, record);
-                let put = write
-                    .put
-                    .as_ref()
-                    .map(|v| bytes(pool(v)?).map_err(Fault::Format));
-                (Place::Pool(name), put)
+            (Target::Pool(name), None) => (Place::Pool(name), None),
+            (Target::Pool(name), Some(Value::Pool(record))) => {
+                let bytes = format::pool_bytes(name, version, record);
+                (Place::Pool(name), Some(bytes))
             }
+            (Target::Address(_), Some(Value::Pool(_)))
+            | (Target::Pool(_), Some(Value::Address(_))) => return Err(Fault::Kind),
         };
         let entry = match (&place, &write.entry) {
             (Place::Address(key), Some(entry)) => Some(format::entry_bytes(key, entry)),
             _ => None,
         };
+        let fault = |error| Fault::Format(write.target.clone(), error);
         Ok(Self {
             place,
-            put: put.transpose()?,
+            put: put.transpose().map_err(fault)?,
             version,
-            entry: entry.transpose().map_err(Fault::Format)?,
+            entry: entry.transpose().map_err(fault)?,
         })
     }
 
@@ -217,31 +237,18 @@ impl<'a> Change<'a> {
     }
 }
 
-fn address(value: &Value) -> Result<&Record, Fault> {
-    match value {
-        Value::Address(record) => Ok(record),
-        Value::Pool(_) => Err(Fault::Kind),
-    }
-}
-
-fn pool(value: &Value) -> Result<&PoolRecord, Fault> {
-    match value {
-        Value::Pool(record) => Ok(record),
-        Value::Address(_) => Err(Fault::Kind),
-    }
-}
-
 impl Fault {
-    fn report(&self, write: &Write) {
-        let target = &write.target;
+    fn report(&self, batch: &Batch) {
+        let plan = batch.id;
         match self {
-            Self::Format(error) => error!(
+            Self::Format(target, error) => error!(
+                %plan,
                 %target,
                 error = error as &dyn std::error::Error,
-                "the store's record cannot be understood, so it is left as it is"
+                "a record in the way of a plan cannot be understood, and is left as it is"
             ),
-            Self::Redb(error) => error!(%target, %error, "the store's record cannot be read"),
-            Self::Kind => error!(%target, "a record of the wrong kind was not stored"),
+            Self::Redb(error) => error!(%plan, %error, "the store cannot be read"),
+            Self::Kind => error!(%plan, "a record of the wrong kind is not stored"),
         }
     }
 }
