@@ -1,7 +1,7 @@
 //! A disk that fails, or waits, when told to.
 
 use std::io;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
@@ -31,26 +31,32 @@ struct State {
 }
 
 impl Disk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap()
+    }
+
     fn fail_at(&self, call: u32, loses: bool) {
-        let mut state = self.0.state.lock().unwrap();
+        let mut state = self.state();
         state.calls_until_fault = Some(call);
         state.loses = loses;
     }
 
     /// Every call fails from now on, or none.
     fn set_broken(&self, broken: bool) {
-        self.0.state.lock().unwrap().broken = broken;
+        self.state().broken = broken;
     }
 
     fn hold_flushes(&self, held: bool) {
-        self.0.state.lock().unwrap().held = held;
+        self.state().held = held;
         self.0.changed.notify_all();
     }
 
     fn wait_for_a_flush(&self) {
-        let state = self.0.state.lock().unwrap();
-        let none = |state: &mut State| state.flushes_waiting == 0;
-        drop(self.0.changed.wait_while(state, none).unwrap());
+        drop(self.wait_while(|state| state.flushes_waiting == 0));
+    }
+
+    fn wait_while(&self, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        self.0.changed.wait_while(self.state(), condition).unwrap()
     }
 
     fn store(&self) -> Result<EmbeddedStore, OpenError> {
@@ -61,7 +67,7 @@ impl Disk {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> io::Result<()> {
-        let mut state = self.0.state.lock().unwrap();
+        let mut state = self.state();
         if state.calls_until_fault == Some(0) {
             state.calls_until_fault = None;
             if state.loses {
@@ -80,38 +86,39 @@ impl Disk {
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.state.lock().unwrap().bytes.len() as u64)
+        Ok(self.state().bytes.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.0.state.lock().unwrap();
+        let state = self.state();
         if state.broken {
             return Err(io::Error::other("no such device"));
         }
-        let offset = usize::try_from(offset).unwrap();
+        let offset = size(offset);
         let from = state.bytes.get(offset..offset + out.len());
         out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(|state| state.bytes.resize(usize::try_from(len).unwrap(), 0))
+        self.change(|state| state.bytes.resize(size(len), 0))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.0.state.lock().unwrap();
-        state.flushes_waiting += 1;
+        self.state().flushes_waiting += 1;
         self.0.changed.notify_all();
-        let mut state = self.0.changed.wait_while(state, |s| s.held).unwrap();
-        state.flushes_waiting -= 1;
-        drop(state);
+        self.wait_while(|state| state.held).flushes_waiting -= 1;
         self.change(|state| state.flushed = state.bytes.clone())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let offset = usize::try_from(offset).unwrap();
+        let offset = size(offset);
         self.change(|state| state.bytes[offset..offset + data.len()].copy_from_slice(data))
     }
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap()
 }
 
 /// Repeats a batch as the contract asks, until the answer is definite.
