@@ -48,7 +48,8 @@ impl fmt::Debug for DatabaseFile {
 }
 
 impl DatabaseFile {
-    /// Locks the folder, and opens the file in it; makes both if need be.
+    /// Locks the folder, and opens the file in it; makes both if need be. The lock file stays behind,
+    /// unlocked, when the server ends.
     pub(super) fn in_folder(dir: &Path) -> Result<Self, OpenError> {
         let folder_error = |source| OpenError::Folder {
             dir: dir.to_path_buf(),

@@ -81,10 +81,12 @@ pub enum OpenError {
 impl OpenError {
     pub(super) fn from_redb(path: &Path, error: impl Into<redb::Error>) -> Self {
         let path = path.to_path_buf();
+        let dir = path.parent().unwrap_or(&path).to_path_buf();
         match error.into() {
-            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => Self::Locked {
-                dir: path.parent().unwrap_or(&path).to_path_buf(),
-            },
+            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+                Self::Locked { dir }
+            }
+            redb::Error::Io(source) if forbids(&source) => Self::Folder { dir, source },
             redb::Error::Io(error) if says_damage(&error) => Self::damaged(&path, error),
             error @ (redb::Error::Io(_)
             | redb::Error::Backend(_)
@@ -117,6 +119,13 @@ fn says_damage(error: &io::Error) -> bool {
     )
 }
 
+fn forbids(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
 /// Why a document was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -127,4 +136,29 @@ pub enum DocumentError {
     /// Perhaps written; the log has the cause. Writing it again is harmless.
     #[error("the document was perhaps not stored: check the disk and the free space on it")]
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redb_says_becomes_what_the_operator_has_to_do() {
+        let path = Path::new("/data/floatingip.redb");
+        let message = |error| OpenError::from_redb(path, error).to_string();
+        let io = |kind: io::ErrorKind| redb::Error::Io(kind.into());
+        for (error, remedy) in [
+            (redb::Error::DatabaseAlreadyOpen, "/data is in use"),
+            (io(io::ErrorKind::PermissionDenied), "make it writable"),
+            (io(io::ErrorKind::StorageFull), "free space"),
+            (redb::Error::PreviousIo, "check the disk"),
+            (io(io::ErrorKind::InvalidData), "put back a backup"),
+            (io(io::ErrorKind::UnexpectedEof), "put back a backup"),
+            (redb::Error::Corrupted(String::new()), "put back a backup"),
+        ] {
+            let said = format!("{error:?}");
+            let message = message(error);
+            assert!(message.contains(remedy), "{said}: {message}");
+        }
+    }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use floatingip_core::plan::Entry;
-use floatingip_core::record::Version;
+use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::{LoadError, Snapshot};
+use floatingip_core::{PoolName, Record};
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition, TableError, TableHandle, WriteTransaction,
@@ -149,9 +150,7 @@ pub(super) fn snapshot(database: &Database) -> Result<Snapshot, LoadError> {
     })
 }
 
-fn addresses(
-    transaction: &ReadTransaction,
-) -> Result<Vec<(IpAddr, Version, floatingip_core::Record)>, LoadError> {
+fn addresses(transaction: &ReadTransaction) -> Result<Vec<(IpAddr, Version, Record)>, LoadError> {
     let table = transaction.open_table(ADDRESSES).map_err(unreadable)?;
     let mut names = Names::default();
     let mut found = Vec::with_capacity(capacity(table.len().map_err(unreadable)?));
@@ -168,16 +167,7 @@ fn addresses(
     Ok(found)
 }
 
-fn pools(
-    transaction: &ReadTransaction,
-) -> Result<
-    Vec<(
-        floatingip_core::PoolName,
-        Version,
-        floatingip_core::record::PoolRecord,
-    )>,
-    LoadError,
-> {
+fn pools(transaction: &ReadTransaction) -> Result<Vec<(PoolName, Version, PoolRecord)>, LoadError> {
     let table = transaction.open_table(POOLS).map_err(unreadable)?;
     let mut found = Vec::new();
     for row in table.iter().map_err(unreadable)? {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use floatingip_core::plan::Batch;
+use floatingip_core::record::Version;
 use floatingip_core::store::Answer;
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -271,7 +272,7 @@ impl Work {
     fn perform(
         &self,
         tables: &mut Tables<'_>,
-        version: &mut floatingip_core::record::Version,
+        version: &mut Version,
     ) -> Result<Verdict, redb::Error> {
         match self {
             Self::Batch(batch, _) => batch::perform(batch, tables, version),

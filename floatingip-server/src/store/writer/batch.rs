@@ -76,7 +76,7 @@ fn plan<'a>(batch: &'a Batch, tables: &Tables<'_>, before: Version) -> Result<Pl
     let mut changes = Vec::with_capacity(answers.len());
     for (write, answer) in batch.writes.iter().zip(answers) {
         if answer.is_none() {
-            last = Version(last.0 + 1);
+            last = Version(last.0.saturating_add(1));
             changes.push(Change::of(write, last)?);
         }
         outcomes.push(answer.unwrap_or(Outcome::Applied(last)));
