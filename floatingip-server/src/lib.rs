@@ -1,3 +1,4 @@
-//! The floating-IP server.
+//! The floating-IP server: the embedded store, configuration files, the HTTP API, the standalone mode.
 
 pub mod config_file;
+pub mod store;
