@@ -1,1 +1,5 @@
 //! The floating-IP server.
+
+mod api;
+pub mod app;
+pub mod backend;

@@ -1,0 +1,111 @@
+//! `/v1/ip`: listing addresses and releasing them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use floatingip_core::Name;
+
+use super::dto::{Answered, ListAnswer, ReleaseAnswer, ReleaseItem, ReleaseRequest, pretty};
+use super::error::ApiError;
+use super::extract::Json;
+use super::guard::{Permit, to_the_end};
+use super::listing;
+use super::params::Params;
+use crate::app::{Api, Mode};
+use crate::backend::{Backend, ReleaseEntry, ReleaseReport};
+
+/// `GET /v1/ip`.
+pub(crate) async fn list<B: Backend>(State(api): State<Arc<Api<B>>>, params: Params) -> Answered {
+    let query = listing::query(&params, api.settings.mode)?;
+    let page = api.backend.list(&query).await?;
+    Ok(pretty(StatusCode::OK, &ListAnswer::from(page)))
+}
+
+/// `POST /v1/ip`.
+pub(crate) async fn release<B: Backend>(
+    State(api): State<Arc<Api<B>>>,
+    Extension(permit): Extension<Permit>,
+    body: Json,
+) -> Answered {
+    let body = match api.settings.mode {
+        Mode::Standard => body,
+        Mode::Galaxy => body.leniently(FIELDS),
+    };
+    let entries = entries(body.read()?)?;
+    if entries.is_empty() {
+        return Ok(released(ReleaseReport::default()));
+    }
+    let backend = Arc::clone(&api.backend);
+    let report = to_the_end(permit, async move { backend.release(entries).await }).await??;
+    Ok(released(report))
+}
+
+/// Every field of a release request, at any depth.
+const FIELDS: &[&str] = &[
+    "ips",
+    "ip",
+    "namespace",
+    "appName",
+    "podName",
+    "poolName",
+    "policy",
+    "isDeployment",
+    "appType",
+    "updateTime",
+    "status",
+    "releasable",
+];
+
+/// All entries, or every address that is none.
+fn entries(request: ReleaseRequest) -> Result<Vec<ReleaseEntry>, ApiError> {
+    let mut entries = Vec::with_capacity(request.ips.len());
+    let mut faults = Vec::new();
+    for (at, item) in request.ips.into_iter().enumerate() {
+        match item.ip.parse::<IpAddr>() {
+            Ok(ip) => entries.push(entry(ip.to_canonical(), item)?),
+            Err(_) => faults.push(format!("ips[{at}].ip: `{}` is not an IP address", item.ip)),
+        }
+    }
+    if faults.is_empty() {
+        Ok(entries)
+    } else {
+        Err(ApiError::Addresses(faults))
+    }
+}
+
+/// `isDeployment: false` says nothing here: rows of every other kind leave it out or have it so.
+fn entry(ip: IpAddr, item: ReleaseItem) -> Result<ReleaseEntry, ApiError> {
+    let given = |text: String| Some(text).filter(|t| !t.is_empty()).map(Name::from);
+    Ok(ReleaseEntry {
+        ip,
+        kind: listing::kind_given(&item.app_type, item.is_deployment.then_some(true))?,
+        pool: given(item.pool_name),
+        namespace: given(item.namespace),
+        app: given(item.app_name),
+        pod: given(item.pod_name),
+    })
+}
+
+fn released(report: ReleaseReport) -> axum::response::Response {
+    let (unreleased, reasons): (Vec<_>, Vec<_>) = report.unreleased.into_iter().unzip();
+    let (status, message) = if unreleased.is_empty() {
+        (StatusCode::OK, String::new())
+    } else {
+        let (done, failed) = (report.released.len(), unreleased.len());
+        let message = format!(
+            "Released {done} ips, {failed} ips failed, they have been released or allocated to \
+             other pods, or are not within valid range"
+        );
+        (StatusCode::ACCEPTED, message)
+    };
+    let answer = ReleaseAnswer {
+        code: status.as_u16(),
+        message,
+        unreleased,
+        reasons,
+    };
+    pretty(status, &answer)
+}
