@@ -48,11 +48,10 @@ impl Json {
         serde_path_to_error::deserialize(self.0).map_err(|error| misfit(&error))
     }
 
-    /// Treats objects as Go does: keys that differ from a known one in case alone are that one,
+    /// Treats objects as Go does: a key that differs from a known one in case alone is that one,
     /// unknown ones are dropped.
-    #[must_use]
-    pub(crate) fn leniently(self, known: &[&str]) -> Self {
-        Self(lenient(self.0, known))
+    pub(crate) fn leniently(self, known: &[&'static str]) -> Result<Self, ApiError> {
+        lenient(self.0, known).map(Self)
     }
 }
 
@@ -100,20 +99,40 @@ fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     })
 }
 
-fn lenient(value: Value, known: &[&str]) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(|item| lenient(item, known)).collect(),
-        Value::Object(fields) => Value::Object(
-            fields
+/// As deep as the value, which the parser has bounded.
+fn lenient(value: Value, known: &[&'static str]) -> Result<Value, ApiError> {
+    Ok(match value {
+        Value::Array(items) => Value::Array(
+            items
                 .into_iter()
-                .filter_map(|(key, value)| {
-                    let name = known.iter().find(|name| name.eq_ignore_ascii_case(&key))?;
-                    Some(((*name).to_owned(), lenient(value, known)))
-                })
-                .collect(),
+                .map(|item| lenient(item, known))
+                .collect::<Result<_, _>>()?,
         ),
+        Value::Object(fields) => Value::Object(lenient_fields(fields, known)?),
         leaf => leaf,
+    })
+}
+
+fn lenient_fields(
+    fields: Map<String, Value>,
+    known: &[&'static str],
+) -> Result<Map<String, Value>, ApiError> {
+    let mut kept = Map::new();
+    for (key, value) in fields {
+        let name = known.iter().find(|name| name.eq_ignore_ascii_case(&key));
+        if let Some(name) = name
+            && kept
+                .insert((*name).to_owned(), lenient(value, known)?)
+                .is_some()
+        {
+            return Err(ApiError::Body(twice(name)));
+        }
     }
+    Ok(kept)
+}
+
+fn twice(key: &str) -> String {
+    format!("key `{key}` stands there twice")
 }
 
 /// A JSON value in which no key stands twice: which of the two is meant, nobody can tell.
@@ -170,7 +189,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut object = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("key `{key}` stands there twice")));
+                return Err(A::Error::custom(twice(&key)));
             }
             let Unique(value) = fields.next_value()?;
             object.insert(key, value);

@@ -32,7 +32,7 @@ pub(crate) async fn release<B: Backend>(
 ) -> Answered {
     let body = match api.settings.mode {
         Mode::Standard => body,
-        Mode::Galaxy => body.leniently(FIELDS),
+        Mode::Galaxy => body.leniently(FIELDS)?,
     };
     let entries = entries(body.read()?)?;
     if entries.is_empty() {

@@ -60,7 +60,7 @@ pub(crate) async fn put<B: Backend>(
 ) -> Answered {
     let body = match api.settings.mode {
         Mode::Standard => body,
-        Mode::Galaxy => body.leniently(&["name", "size", "preAllocateIP"]),
+        Mode::Galaxy => body.leniently(&["name", "size", "preAllocateIP"])?,
     };
     let pool = spec(&body.read()?)?;
     let backend = Arc::clone(&api.backend);
