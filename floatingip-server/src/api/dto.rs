@@ -9,7 +9,9 @@ use floatingip_core::owner::{App, Slot, Tenant};
 use floatingip_core::query::{Page, Row};
 use floatingip_core::{Name, Owner, Record, WallTime};
 use jiff::Timestamp;
+use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::error::ApiError;
@@ -162,7 +164,7 @@ pub(crate) struct ReleaseItem {
     pub(crate) app_type: String,
     #[serde(default)]
     pub(crate) is_deployment: bool,
-    #[serde(default, rename = "policy")]
+    #[serde(default, rename = "policy", deserialize_with = "integer")]
     _policy: i32,
     #[serde(default, rename = "status")]
     _status: String,
@@ -189,7 +191,7 @@ pub(crate) struct ReleaseAnswer {
 pub(crate) struct PoolRequest {
     #[serde(default)]
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "integer")]
     pub(crate) size: i64,
     #[serde(default, rename = "preAllocateIP")]
     pub(crate) pre_allocate: bool,
@@ -219,6 +221,22 @@ pub(crate) struct PutPoolAnswer {
     pub(crate) code: u16,
     pub(crate) message: String,
     pub(crate) real_pool_size: u32,
+}
+
+/// A whole number, be it written `4`, `4.0` or `4e0`: to JSON they are the same.
+fn integer<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = Number::deserialize(deserializer)?;
+    let float = number.as_f64().unwrap_or(f64::NAN);
+    let whole = number.as_i64().or_else(|| {
+        let exact = float.fract() == 0.0 && float.abs() <= EXACT;
+        exact.then_some(float as i64)
+    });
+    whole
+        .and_then(|whole| T::try_from(whole).ok())
+        .ok_or_else(|| {
+            D::Error::invalid_value(Unexpected::Float(float), &"a whole number in range")
+        })
 }
 
 /// JSON with one space per level, as galaxy-ipam prints it.

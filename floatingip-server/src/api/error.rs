@@ -30,7 +30,7 @@ pub(crate) enum ApiError {
     #[error("bad request: {0}")]
     Body(String),
     #[error("bad request: {}", .0.join("; "))]
-    Addresses(Vec<String>),
+    Entries(Vec<String>),
     #[error("{}", not_releasable(.0))]
     Live(Vec<IpAddr>),
     #[error("{0}")]
@@ -64,7 +64,7 @@ impl ApiError {
             | Self::PoolLabel(_)
             | Self::PoolSize { .. }
             | Self::Body(_)
-            | Self::Addresses(_)
+            | Self::Entries(_)
             | Self::Live(_)
             | Self::TooManyFree(_) => StatusCode::BAD_REQUEST,
             Self::PoolNotFound | Self::GalaxyPoolNotFound(_) | Self::NoSuchPath => {

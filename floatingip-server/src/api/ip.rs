@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use floatingip_core::Name;
+use thiserror::Error;
 
 use super::dto::{Answered, ListAnswer, ReleaseAnswer, ReleaseItem, ReleaseRequest, pretty};
 use super::error::ApiError;
@@ -59,29 +61,29 @@ const FIELDS: &[&str] = &[
     "releasable",
 ];
 
-/// All entries, or every address that is none.
+/// All entries, or every fault of them.
 fn entries(request: ReleaseRequest) -> Result<Vec<ReleaseEntry>, ApiError> {
     let mut entries = Vec::with_capacity(request.ips.len());
     let mut faults = Vec::new();
     for (at, item) in request.ips.into_iter().enumerate() {
-        match item.ip.parse::<IpAddr>() {
-            Ok(ip) => entries.push(entry(ip.to_canonical(), item)?),
-            Err(_) => faults.push(format!("ips[{at}].ip: `{}` is not an IP address", item.ip)),
+        match entry(item) {
+            Ok(entry) => entries.push(entry),
+            Err(fault) => faults.push(format!("ips[{at}].{fault}")),
         }
     }
     if faults.is_empty() {
         Ok(entries)
     } else {
-        Err(ApiError::Addresses(faults))
+        Err(ApiError::Entries(faults))
     }
 }
 
-/// `isDeployment: false` says nothing here: rows of every other kind leave it out or have it so.
-fn entry(ip: IpAddr, item: ReleaseItem) -> Result<ReleaseEntry, ApiError> {
+fn entry(item: ReleaseItem) -> Result<ReleaseEntry, EntryFault> {
     let given = |text: String| Some(text).filter(|t| !t.is_empty()).map(Name::from);
+    let ip: Result<IpAddr, _> = item.ip.parse();
     Ok(ReleaseEntry {
-        ip,
-        kind: listing::kind_given(&item.app_type, item.is_deployment.then_some(true))?,
+        ip: ip.map_err(|_| EntryFault::Address(item.ip))?.to_canonical(),
+        kind: kind(item.app_type, item.is_deployment)?,
         pool: given(item.pool_name),
         namespace: given(item.namespace),
         app: given(item.app_name),
@@ -89,7 +91,27 @@ fn entry(ip: IpAddr, item: ReleaseItem) -> Result<ReleaseEntry, ApiError> {
     })
 }
 
-fn released(report: ReleaseReport) -> axum::response::Response {
+/// `isDeployment: false` says nothing here: rows of every other kind leave it out or have it so.
+fn kind(app_type: String, is_deployment: bool) -> Result<Option<Name>, EntryFault> {
+    let deployment = Name::from("deployment");
+    let named = Some(app_type.as_str()).filter(|text| !text.is_empty());
+    match (named.map(listing::kind_named), is_deployment) {
+        (Some(kind), true) if kind != deployment => Err(EntryFault::Kinds(app_type)),
+        (None, true) => Ok(Some(deployment)),
+        (kind, _) => Ok(kind),
+    }
+}
+
+/// Why an entry is refused, with the field in front.
+#[derive(Debug, Error)]
+enum EntryFault {
+    #[error("ip: `{0}` is not an IP address")]
+    Address(String),
+    #[error("isDeployment: true disagrees with appType `{0}`: leave it out")]
+    Kinds(String),
+}
+
+fn released(report: ReleaseReport) -> Response {
     let (unreleased, reasons): (Vec<_>, Vec<_>) = report.unreleased.into_iter().unzip();
     let (status, message) = if unreleased.is_empty() {
         (StatusCode::OK, String::new())

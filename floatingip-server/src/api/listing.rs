@@ -26,37 +26,30 @@ const KNOWN: &[&str] = &[
 /// galaxy-ipam ignores parameters that it does not know and all but the first of several; the
 /// standard mode refuses both, because a misspelt filter would list, and let release, too much.
 pub(crate) fn query(params: &Params, mode: Mode) -> Result<Query, ParamError> {
-    let kind = kind_given(
-        params.first("appType").unwrap_or_default(),
-        boolean(params, "isDeployment")?,
-    )?;
+    let flagged = boolean(params, "isDeployment")?.map(kind_flagged);
+    let kind = params.first("appType").map(kind_named).or(flagged);
     match mode {
         Mode::Standard => standard(params, kind),
         Mode::Galaxy => Ok(galaxy(params, kind)),
     }
 }
 
-/// The kind that an app type and the deprecated flag name together, in lower case and singular.
-pub(crate) fn kind_given(
-    app_type: &str,
-    is_deployment: Option<bool>,
-) -> Result<Option<Name>, ParamError> {
+/// The kind that an `appType` names: in lower case and singular.
+pub(crate) fn kind_named(app_type: &str) -> Name {
     let kind = app_type.to_lowercase();
-    let kind = match kind.as_str() {
+    Name::from(match kind.as_str() {
         "deployments" => "deployment",
         "statefulsets" => "statefulset",
         other => other,
-    };
-    match (kind, is_deployment) {
-        ("", None) => Ok(None),
-        ("", Some(true)) => Ok(Some(Name::from("deployment"))),
-        ("", Some(false)) => Ok(Some(Name::from("statefulset"))),
-        (kind, Some(flag)) if flag != (kind == "deployment") => Err(ParamError::Kinds {
-            app_type: app_type.to_owned(),
-            is_deployment: flag,
-        }),
-        (kind, _) => Ok(Some(Name::from(kind))),
-    }
+    })
+}
+
+/// The kind that the deprecated flag stands for.
+fn kind_flagged(is_deployment: bool) -> Name {
+    Name::from(match is_deployment {
+        true => "deployment",
+        false => "statefulset",
+    })
 }
 
 fn standard(params: &Params, kind: Option<Name>) -> Result<Query, ParamError> {
@@ -121,7 +114,7 @@ fn galaxy_filter(params: &Params, kind: Option<Name>) -> Filter {
 
 /// An unknown order is the default one; addresses are compared as text.
 fn galaxy_sort(text: &str) -> Sort {
-    let sort = text.parse().unwrap_or(Sort::default());
+    let sort: Sort = text.parse().unwrap_or_default();
     match sort.by {
         SortBy::Ip => Sort {
             by: SortBy::IpText,
@@ -134,8 +127,9 @@ fn galaxy_sort(text: &str) -> Sort {
 /// Both are in range: what was not given has its default.
 fn page(page: Option<u32>, size: Option<u32>) -> PageRequest {
     let default = PageRequest::default();
-    let page = page.unwrap_or(default.page());
-    PageRequest::new(page, size.unwrap_or(default.size())).unwrap_or(default)
+    let page = page.unwrap_or_else(|| default.page());
+    let size = size.unwrap_or_else(|| default.size());
+    PageRequest::new(page, size).unwrap_or(default)
 }
 
 fn number(

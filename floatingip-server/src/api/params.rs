@@ -1,8 +1,6 @@
 //! Query strings and path segments, decoded strictly: what cannot be decoded is an error, not a
 //! replacement character.
 
-use std::borrow::Cow;
-
 use thiserror::Error;
 
 /// The parameters of a query string in the order they stand there. Keys may repeat.
@@ -79,37 +77,29 @@ pub(crate) enum ParamError {
     Boolean { name: &'static str, found: String },
     #[error("sort: {0}")]
     Sort(#[from] floatingip_core::query::UnknownSort),
-    #[error(
-        "appType `{app_type}` and isDeployment={is_deployment} disagree: leave out isDeployment"
-    )]
-    Kinds {
-        app_type: String,
-        is_deployment: bool,
-    },
 }
 
 /// Decodes a path segment.
 pub(crate) fn decode_segment(text: &str) -> Result<String, ParamError> {
-    decode(Cow::Borrowed(text))
-}
-
-/// Decodes a name or value of a query string, where `+` is a blank.
-fn decode_form(text: &str) -> Result<String, ParamError> {
-    decode(Cow::Owned(text.replace('+', " ")))
-}
-
-fn decode(text: Cow<'_, str>) -> Result<String, ParamError> {
+    let undecodable = || ParamError::Encoding {
+        found: text.to_owned(),
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let (byte, tail) = match (first, tail) {
-            (b'%', tail) => unescape(tail).ok_or_else(|| undecodable(&text))?,
-            (byte, tail) => (*byte, tail),
+        let (byte, tail) = match first {
+            b'%' => unescape(tail).ok_or_else(undecodable)?,
+            byte => (*byte, tail),
         };
         bytes.push(byte);
         rest = tail;
     }
-    String::from_utf8(bytes).map_err(|_| undecodable(&text))
+    String::from_utf8(bytes).map_err(|_| undecodable())
+}
+
+/// Decodes a name or value of a query string, where `+` is a blank.
+fn decode_form(text: &str) -> Result<String, ParamError> {
+    decode_segment(&text.replace('+', " "))
 }
 
 /// The byte that two hexadecimal digits stand for, and what follows them.
@@ -120,12 +110,6 @@ fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let byte = u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?;
     Some((byte, rest))
-}
-
-fn undecodable(text: &str) -> ParamError {
-    ParamError::Encoding {
-        found: text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use floatingip_core::record::PoolRecord;
 use floatingip_core::{PoolName, PoolNameError};
 
@@ -89,7 +90,7 @@ fn spec(request: &PoolRequest) -> Result<PoolSpec, ApiError> {
     })
 }
 
-fn written(report: PoolReport) -> axum::response::Response {
+fn written(report: PoolReport) -> Response {
     let (status, message) = if report.complete {
         (StatusCode::OK, "")
     } else {

@@ -235,7 +235,7 @@ async fn faulty_parameters_are_named_and_the_backend_is_not_asked() {
         let answer = server.get(&format!("/v1/ip?{query}")).await;
         assert_eq!(answer.verdict(), (400, fault.to_owned()));
     }
-    for query in ["sort=status", "podname=a", "isDeployment=true&appType=tapp"] {
+    for query in ["sort=status", "podname=a"] {
         let answer = server.get(&format!("/v1/ip?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
     }

@@ -61,13 +61,16 @@ async fn size_and_pre_allocation_may_be_left_out_and_have_bounds() {
     server
         .post("/v1/pool", r#"{"name":"blue","size":2147483647}"#)
         .await;
+    server
+        .post("/v1/pool", r#"{"name":"blue","size":4.0}"#)
+        .await;
     let sizes = server.fake.calls().into_iter().map(|call| match call {
         Call::Put(spec) => (spec.size, spec.pre_allocate),
         call => panic!("{call:?}"),
     });
     assert_eq!(
         sizes.collect::<Vec<_>>(),
-        [(0, false), (2_147_483_647, false)]
+        [(0, false), (2_147_483_647, false), (4, false)]
     );
 }
 
@@ -93,9 +96,9 @@ async fn faulty_pools_are_refused_and_nothing_is_written() {
             ),
             (
                 r#"{"name":"a","size":99999999999999999999}"#,
-                "size: invalid type",
+                "size: invalid value",
             ),
-            (r#"{"name":"a","size":1.5}"#, "size: invalid type"),
+            (r#"{"name":"a","size":1.5}"#, "size: invalid value"),
             (r#"{"name":"a","size":"1"}"#, "size: invalid type"),
             (r#"{"name":"a","size":null}"#, "size: invalid type"),
             (

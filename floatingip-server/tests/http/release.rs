@@ -191,7 +191,7 @@ async fn hostile_bodies_are_400_with_their_place_and_release_nothing() {
         ),
         (
             r#"{"ips":[{"ip":"10.0.0.2","appType":"tapp","isDeployment":true}]}"#,
-            "disagree",
+            "ips[0].isDeployment: true disagrees with appType `tapp`",
         ),
         (deep.as_str(), "recursion limit exceeded"),
     ] {
