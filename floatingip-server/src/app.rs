@@ -63,6 +63,19 @@ pub(crate) struct Api<B> {
 ///
 /// Every error is `{"code", "message"}`, also those of unknown paths and methods. A panic of a
 /// handler is a 500 of its request and nothing else.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use floatingip_server::app::{Settings, router};
+/// use floatingip_server::backend::Backend;
+///
+/// async fn serve(backend: Arc<impl Backend>) -> std::io::Result<()> {
+///     let settings = Settings::default();
+///     let listener = tokio::net::TcpListener::bind(&settings.listen).await?;
+///     axum::serve(listener, router(backend, settings)).await
+/// }
+/// ```
 pub fn router<B: Backend>(backend: Arc<B>, settings: Settings) -> Router {
     let api = Arc::new(Api {
         backend,
