@@ -152,7 +152,7 @@ fn text_of(list: &Value) -> Result<String, ConfigFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use floatingip_core::{Config, Strictness};
+    use floatingip_core::config::{Config, Strictness};
 
     const LIST: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2~10.0.70.241"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1","vlan":2}]"#;
 

@@ -1,3 +1,10 @@
 //! The `floatingip-server` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use floatingip_server::args::Args;
+
+fn main() -> ExitCode {
+    floatingip_server::run(Args::parse())
+}

@@ -1,0 +1,238 @@
+//! The orchestrator: engine and store put together. Async without a runtime: the adapter brings the
+//! timer and polls the futures.
+
+mod operate;
+mod work;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub use operate::{AllocateError, Place, PoolReport, ReleaseError, ReleaseReport};
+use work::{Left, Work};
+
+use crate::engine::{Ending, Engine, Progress, Settings, Settled, TooManyFree};
+use crate::fact::World;
+use crate::name::Name;
+use crate::plan::Plan;
+use crate::query::{Page, Query, Row};
+use crate::store::{LoadError, Store};
+use crate::time::Now;
+use crate::topology::{Difference, Topology};
+
+/// Time, from outside.
+pub trait Timer: Send + Sync {
+    /// What time it is.
+    fn now(&self) -> Now;
+    /// Waits.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// How patient an orchestrator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long an operation waits for the store before it answers that the outcome is not certain yet.
+    pub patience: Duration,
+    /// The first pause before a write with an unknown outcome is repeated; doubled each time.
+    pub first_pause: Duration,
+    /// The longest such pause.
+    pub longest_pause: Duration,
+    /// How often an operation decides anew when somebody else was quicker.
+    pub attempts: u32,
+    /// How many records are looked at in one go with the lock held.
+    pub slice: usize,
+    /// With so many plans whose outcome is not certain, nothing new is begun.
+    pub most_uncertain: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(10),
+            first_pause: Duration::from_millis(20),
+            longest_pause: Duration::from_secs(2),
+            attempts: 16,
+            slice: 256,
+            most_uncertain: 1024,
+        }
+    }
+}
+
+/// Why an operation has no definite end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// The store did not do it, for reasons of its own.
+    #[error("the store is not available: nothing was changed, try again")]
+    Unavailable,
+    /// The store has not said what became of it. It goes on by itself; until it is certain, the
+    /// addresses are held.
+    #[error("the store has not confirmed the change yet: look again before trying again")]
+    Uncertain,
+    /// Others changed the same records each time.
+    #[error("others keep changing the same addresses: try again")]
+    Contended,
+}
+
+/// An engine, the store that makes its plans durable, and the world they are about.
+///
+/// Every operation decides under a short lock, writes without it, and settles. An operation may be
+/// dropped or lose its patience at any point: its plan is then carried on by [`Orchestrator::tend`],
+/// which the adapter calls again and again.
+#[derive(Debug)]
+pub struct Orchestrator<S, T, W> {
+    engine: Mutex<Engine>,
+    store: S,
+    timer: T,
+    world: W,
+    limits: Limits,
+    left: Mutex<VecDeque<Left>>,
+}
+
+impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
+    /// Loads everything the store has.
+    ///
+    /// # Errors
+    /// What cannot be read. Nothing may be decided then.
+    pub async fn start(
+        settings: Settings,
+        topology: Topology,
+        store: S,
+        timer: T,
+        world: W,
+        limits: Limits,
+    ) -> Result<Self, LoadError> {
+        let snapshot = store.load().await?;
+        let mut engine = Engine::new(settings);
+        let now = timer.now();
+        engine.reconfigure(topology, now);
+        engine.load(snapshot, now);
+        let (engine, left) = (Mutex::new(engine), Mutex::default());
+        Ok(Self {
+            engine,
+            store,
+            timer,
+            world,
+            limits,
+            left,
+        })
+    }
+
+    /// The engine, locked: for short looks and for changes that need no store. Never to be kept over
+    /// an `await`.
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        // The engine does not panic; a caller who did while looking has left it as it was.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The world.
+    pub fn world(&self) -> &W {
+        &self.world
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Now {
+        self.timer.now()
+    }
+
+    /// How many plans have an outcome that is not certain and that nobody waits for.
+    pub fn uncertain(&self) -> usize {
+        self.left().len()
+    }
+
+    /// Puts another configuration in force.
+    pub fn reconfigure(&self, topology: Topology) -> Difference {
+        self.engine().reconfigure(topology, self.timer.now())
+    }
+
+    /// A page of addresses. Where no index has the order, the lock is taken for one slice of records
+    /// after the other.
+    ///
+    /// # Errors
+    /// More free addresses than can be listed.
+    pub fn list(&self, query: &Query) -> Result<Page<Row>, TooManyFree> {
+        let mut listing = {
+            let engine = self.engine();
+            if let Some(page) = engine.page(query) {
+                return Ok(page);
+            }
+            engine.listing(query.clone())?
+        };
+        while self.engine().advance(&mut listing, self.limits.slice) == Progress::More {}
+        Ok(listing.finish())
+    }
+
+    /// Makes a plan durable and settles it, however long that takes. Dropped before its end, the plan
+    /// goes on in [`Orchestrator::tend`].
+    pub async fn carry_out(&self, plan: Plan) -> Settled {
+        let mut work = Work::new(self, plan);
+        let mut pause = self.limits.first_pause;
+        while !work.advance().await {
+            self.timer.sleep(pause).await;
+            pause = pause.saturating_mul(2).min(self.limits.longest_pause);
+        }
+        work.settle()
+    }
+
+    /// The same within the limits' patience.
+    ///
+    /// # Errors
+    /// The outcome is not certain yet, or too many others are not.
+    pub async fn carry_out_patiently(&self, plan: Plan) -> Result<Settled, Stuck> {
+        let mut work = pin!(self.carry_out(plan));
+        let mut limit = pin!(self.timer.sleep(self.limits.patience));
+        let raced = poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(settled) => Poll::Ready(Some(settled)),
+            Poll::Pending => limit.as_mut().poll(context).map(|()| None),
+        });
+        raced.await.ok_or(Stuck::Uncertain)
+    }
+
+    /// Tries once more what was left uncertain, and ends pods that ended while a plan held their
+    /// addresses. To be called again and again, say each second.
+    pub async fn tend(&self) {
+        let left = std::mem::take(&mut *self.left());
+        for left in left {
+            let mut work = Work::resume(self, left);
+            if work.advance().await {
+                work.settle();
+            }
+        }
+        let due = self.engine().due_endings();
+        for (uid, ending) in due {
+            self.end(&uid, &ending).await;
+        }
+    }
+
+    async fn end(&self, uid: &Name, ending: &Ending) {
+        let now = self.timer.now();
+        let plan = self.engine().plan_ended(uid, ending, &self.world, now);
+        // Not certain in time: `tend` carries it on.
+        let _settled = self.carry_out_patiently(plan).await;
+    }
+
+    /// Refuses to begin anything while too much is uncertain.
+    fn check_room(&self) -> Result<(), Stuck> {
+        match self.uncertain() < self.limits.most_uncertain {
+            true => Ok(()),
+            false => Err(Stuck::Unavailable),
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! The handlers, each: read the request, ask the backend, print the answer.
+
+pub(crate) mod documents;
+mod dto;
+pub(crate) mod error;
+pub(crate) mod extract;
+pub(crate) mod guard;
+pub(crate) mod health;
+pub(crate) mod ip;
+mod listing;
+pub(crate) mod metrics;
+mod params;
+pub(crate) mod pool;

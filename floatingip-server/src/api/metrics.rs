@@ -1,0 +1,105 @@
+//! `/metrics`, in the text format of Prometheus.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::Api;
+use crate::backend::{Backend, SubnetUsage};
+
+/// How many requests were answered, by route and class of status. The routes are those that are
+/// served, so that no client can make the series grow.
+#[derive(Debug)]
+pub(crate) struct RequestCounters {
+    routes: Vec<(&'static str, [AtomicU64; CLASSES.len()])>,
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Where requests are counted that no route has matched.
+const UNMATCHED: &str = "none";
+
+impl RequestCounters {
+    /// Counters for these routes, all zero.
+    pub(crate) fn new(routes: Vec<&'static str>) -> Self {
+        let routes = routes.into_iter().chain([UNMATCHED]);
+        Self {
+            routes: routes.map(|route| (route, Default::default())).collect(),
+        }
+    }
+
+    fn add(&self, route: &str, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        let counts = self.routes.iter().find(|(known, _)| *known == route);
+        if let Some(count) = counts.and_then(|(_, counts)| counts.get(class)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn print(&self, text: &mut String) {
+        const NAME: &str = "floatingip_http_requests_total";
+        let _ = writeln!(
+            text,
+            "# HELP {NAME} Requests answered, by route and class of status."
+        );
+        let _ = writeln!(text, "# TYPE {NAME} counter");
+        for (route, counts) in &self.routes {
+            for (class, count) in CLASSES.iter().zip(counts) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let _ = writeln!(text, "{NAME}{{route=\"{route}\",code=\"{class}\"}} {count}");
+                }
+            }
+        }
+    }
+}
+
+/// Counts every answer.
+pub(crate) async fn count<B: Send + Sync + 'static>(
+    State(api): State<Arc<Api<B>>>,
+    route: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    api.requests.add(route, response.status());
+    response
+}
+
+/// `GET /metrics`.
+pub(crate) async fn show<B: Backend>(State(api): State<Arc<Api<B>>>) -> Response {
+    let mut text = String::new();
+    print_usage(&mut text, &api.backend.usage());
+    api.requests.print(&mut text);
+    ([(header::CONTENT_TYPE, FORMAT)], text).into_response()
+}
+
+const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A gauge under the name that galaxy-ipam gave it.
+fn print_usage(text: &mut String, usage: &[SubnetUsage]) {
+    const NAME: &str = "galaxy_ip_counter";
+    let _ = writeln!(
+        text,
+        "# HELP {NAME} Addresses per subnet: with an owner, configured."
+    );
+    let _ = writeln!(text, "# TYPE {NAME} gauge");
+    for SubnetUsage {
+        subnet,
+        first_ip,
+        allocated,
+        total,
+    } in usage
+    {
+        for (kind, value) in [("allocated", allocated), ("total", total)] {
+            let labels = format!("type=\"{kind}\",subnet=\"{subnet}\",first_ip=\"{first_ip}\"");
+            let _ = writeln!(text, "{NAME}{{{labels}}} {value}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the HTTP API needs of the rest of the server: one trait, answered by the orchestrator and
+//! in tests by a scripted fake.
+
+use std::future::Future;
+use std::net::IpAddr;
+
+use floatingip_core::query::{Page, Query, Row};
+use floatingip_core::{Name, PoolName};
+use ipnet::IpNet;
+use thiserror::Error;
+
+/// The floating IPs behind the API.
+///
+/// Writes are run to their end even when the client has gone away: the API never drops the future
+/// of [`release`](Self::release), [`put_pool`](Self::put_pool) or [`delete_pool`](Self::delete_pool).
+/// Futures of reads may be dropped at any await.
+pub trait Backend: Send + Sync + 'static {
+    /// A page of addresses.
+    ///
+    /// # Errors
+    /// Too many free addresses to list, or nobody can answer now.
+    fn list(&self, query: &Query) -> impl Future<Output = Result<Page<Row>, ListError>> + Send;
+
+    /// Frees addresses of owners that no pod is, in one step: none if one of them is live.
+    /// The list is not empty; an address may stand in it more than once.
+    ///
+    /// # Errors
+    /// A live owner among them, or nobody can answer now; nothing was released.
+    fn release(
+        &self,
+        entries: Vec<ReleaseEntry>,
+    ) -> impl Future<Output = Result<ReleaseReport, ReleaseError>> + Send;
+
+    /// The pool of that name, if it has a size.
+    fn pool(&self, name: &PoolName) -> impl Future<Output = Option<PoolView>> + Send;
+
+    /// Creates or updates a pool with a size.
+    ///
+    /// # Errors
+    /// It could not be stored.
+    fn put_pool(
+        &self,
+        pool: PoolSpec,
+    ) -> impl Future<Output = Result<PoolReport, WriteError>> + Send;
+
+    /// Deletes a pool with a size; whether there was one.
+    ///
+    /// # Errors
+    /// It could not be deleted.
+    fn delete_pool(&self, name: &PoolName)
+    -> impl Future<Output = Result<bool, WriteError>> + Send;
+
+    /// Whether requests can be served now. Quick: it is asked by every probe.
+    fn readiness(&self) -> Readiness;
+
+    /// How full each subnet is, each once. Quick: it is asked by every scrape.
+    fn usage(&self) -> Vec<SubnetUsage>;
+}
+
+/// An address to release, and whose it has to be. What is given has to match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseEntry {
+    /// The address; an IPv4 address never as an IPv6 one.
+    pub ip: IpAddr,
+    /// The pool it is counted in.
+    pub pool: Option<Name>,
+    /// The namespace of app and pod.
+    pub namespace: Option<Name>,
+    /// The app's name.
+    pub app: Option<Name>,
+    /// The app's kind in lower case, singular.
+    pub kind: Option<Name>,
+    /// The pod's name.
+    pub pod: Option<Name>,
+}
+
+/// What became of a release request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseReport {
+    /// The addresses that are free now.
+    pub released: Vec<IpAddr>,
+    /// The others, each with a reason for people.
+    pub unreleased: Vec<(IpAddr, String)>,
+}
+
+/// A pool as a client wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Its name, an RFC 1123 label.
+    pub name: PoolName,
+    /// The most addresses it may have, 0 to 2^31-1.
+    pub size: u32,
+    /// Fill it at once.
+    pub pre_allocate: bool,
+}
+
+/// A pool as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolView {
+    /// The most addresses it may have.
+    pub size: u32,
+    /// Whether it was asked to be filled at once.
+    pub pre_allocate: bool,
+}
+
+/// What became of a pool after it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolReport {
+    /// How many addresses it has now.
+    pub real_size: u32,
+    /// Whether all addresses that were asked for are there.
+    pub complete: bool,
+}
+
+/// Whether requests can be served, and what that rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Every check that counts is good.
+    pub ready: bool,
+    /// The checks by name.
+    pub checks: Vec<Check>,
+}
+
+/// One condition of readiness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is checked: `config`, `store`.
+    pub name: &'static str,
+    /// Whether it is good.
+    pub ok: bool,
+    /// What an operator should know; may be empty.
+    pub detail: String,
+}
+
+/// How full a subnet is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetUsage {
+    /// The subnet.
+    pub subnet: IpNet,
+    /// Its first configured address, which tells entries of one subnet apart.
+    pub first_ip: IpAddr,
+    /// Addresses with an owner.
+    pub allocated: u128,
+    /// Addresses that are configured.
+    pub total: u128,
+}
+
+/// Why there is no listing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ListError {
+    /// The client has to leave the free addresses out.
+    #[error(
+        "{found} free addresses are too many to list, the limit is {limit}: leave out the free ones"
+    )]
+    TooManyFree {
+        /// How many there are.
+        found: u128,
+        /// How many may be listed.
+        limit: u128,
+    },
+    /// Nobody can answer now; the client may try again.
+    #[error("the listing is not available now")]
+    Unavailable,
+}
+
+/// Why nothing was released.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// These are used by live pods of the owners named.
+    #[error("in use by live pods: {0:?}")]
+    Live(Vec<IpAddr>),
+    /// It could not be stored; the client may try again.
+    #[error("the store is not available now")]
+    Unavailable,
+}
+
+/// Why a pool was not written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// It could not be stored; the client may try again.
+    #[error("the store is not available now")]
+    Unavailable,
+}

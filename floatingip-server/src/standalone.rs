@@ -1,0 +1,217 @@
+//! The standalone mode: one process, an embedded store, the same API, nothing else around.
+
+mod configuration;
+mod desk;
+mod listen;
+mod signals;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use floatingip_core::engine;
+use floatingip_core::fact::UnknownWorld;
+use floatingip_core::orchestrator::{Limits, Orchestrator};
+use floatingip_core::store::LoadError;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::app::{self, Mode, router};
+use crate::args::{Listen, Standalone};
+use crate::clock::SystemTimer;
+use crate::store::{EmbeddedStore, OpenError, Options};
+use configuration::{ConfigurationError, Source};
+use desk::Desk;
+use listen::Listener;
+
+/// What the standalone server decides with.
+pub(crate) type Core = Orchestrator<EmbeddedStore, SystemTimer, UnknownWorld>;
+
+/// How often the configuration file is looked at: reload within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often plans without a certain outcome are tried again.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+/// How often all records are compared with the facts.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long requests under way may take once the server is told to end.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long plans may take to be settled after that.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// Why the server ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// There is no configuration to start with.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The folder with the addresses cannot be used.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// What is in it cannot be read.
+    #[error("the addresses cannot be read")]
+    Load(#[from] LoadError),
+    /// The API cannot be served there.
+    #[error("cannot listen at {place}: choose another place with --listen, or end what is there")]
+    Listen {
+        /// Where.
+        place: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The machine gave out.
+    #[error("the server cannot go on")]
+    Io(#[from] io::Error),
+}
+
+impl ServeError {
+    /// The exit code of the process: 2 where somebody has to mend the configuration.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Serves until the process is told to end.
+///
+/// # Errors
+/// Why it cannot start, or had to end.
+pub fn run(settings: Standalone) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: Standalone) -> Result<(), ServeError> {
+    let store = EmbeddedStore::open_with(
+        &settings.data_dir,
+        Options {
+            journal_limit: settings.journal_limit,
+        },
+    )?;
+    let source = Source::new(settings.config.clone(), settings.galaxy_compat);
+    let first = configuration::first(&source, &store).await?;
+    let core = Arc::new(start(&settings, first.topology.clone(), store).await?);
+    let (status, seen) = watch::channel(first.status);
+    let listener = bind(&settings.listen).await?;
+    let desk = Arc::new(Desk::new(Arc::clone(&core), seen));
+    let app = router(desk, api_settings(&settings, &listener));
+    info!(
+        addresses = core.engine().len(),
+        data_dir = %settings.data_dir.display(),
+        "serving at {}", listener.place()
+    );
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keep(Arc::clone(&core)));
+    tasks.spawn(configuration::follow(
+        source,
+        Arc::clone(&core),
+        status,
+        LOOK_EVERY,
+    ));
+    let served = listener.serve(app, signals::ended(), DRAIN).await;
+    tasks.shutdown().await;
+    settle(&core).await;
+    close(core).await;
+    info!("ended");
+    Ok(served?)
+}
+
+async fn start(
+    settings: &Standalone,
+    topology: floatingip_core::Topology,
+    store: EmbeddedStore,
+) -> Result<Core, LoadError> {
+    let engine = engine::Settings {
+        incarnation: incarnation(),
+        binds_at_once: true,
+        pool_headroom: settings.pool_headroom,
+        ..engine::Settings::default()
+    };
+    let (timer, limits) = (SystemTimer::start(), Limits::default());
+    Orchestrator::start(engine, topology, store, timer, UnknownWorld, limits).await
+}
+
+/// A number that no other process of this store has: from the hasher keys that the standard library
+/// draws at random for each process.
+fn incarnation() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+async fn bind(place: &Listen) -> Result<Listener, ServeError> {
+    let bound = Listener::bind(place).await;
+    bound.map_err(|source| ServeError::Listen {
+        place: listen::text(place),
+        source,
+    })
+}
+
+fn api_settings(settings: &Standalone, listener: &Listener) -> app::Settings {
+    let mode = if settings.galaxy_compat {
+        Mode::Galaxy
+    } else {
+        Mode::Standard
+    };
+    if listener.is_open_to_others() {
+        warn!(
+            "the API is open to every host that reaches {}: whoever does can release addresses; \
+             listen at 127.0.0.1 or unix:PATH, or let only trusted hosts through",
+            listener.place()
+        );
+    }
+    app::Settings {
+        mode,
+        listen: listener.host(),
+        ..app::Settings::default()
+    }
+}
+
+/// Looks after what no request looks after.
+async fn keep(core: Arc<Core>) {
+    let mut tend = tokio::time::interval(TEND_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = tend.tick() => core.tend().await,
+            _ = sweep.tick() => match core.sweep().await {
+                Ok(0) => {}
+                Ok(repairs) => info!(repairs, "the sweep repaired records"),
+                Err(stuck) => error!("the sweep did not come to its end: {stuck}"),
+            },
+        }
+    }
+}
+
+/// Gives plans without a certain outcome a last chance; the store decides about the rest at the next
+/// start.
+async fn settle(core: &Core) {
+    let all = async {
+        while core.uncertain() > 0 {
+            core.tend().await;
+            tokio::time::sleep(LOOK_EVERY / 10).await;
+        }
+    };
+    if tokio::time::timeout(SETTLE, all).await.is_err() {
+        warn!(
+            plans = core.uncertain(),
+            "changes were not confirmed by the store before the end"
+        );
+    }
+}
+
+async fn close(core: Arc<Core>) {
+    // Closing waits for the last commit, which blocks.
+    let closed = tokio::task::spawn_blocking(move || core.store().close()).await;
+    if let Err(error) = closed {
+        error!("the store was not closed: {error}");
+    }
+}

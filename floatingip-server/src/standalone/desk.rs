@@ -1,0 +1,166 @@
+//! The desk: what the HTTP API asks, answered by the orchestrator.
+
+use std::sync::Arc;
+
+use floatingip_core::PoolName;
+use floatingip_core::engine::{Listing, Named, Usage};
+use floatingip_core::orchestrator;
+use floatingip_core::query::{Page, Query, Row};
+use tokio::sync::watch;
+use tracing::error;
+
+use super::Core;
+use super::configuration::Status;
+use crate::backend::{
+    Backend, Check, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseEntry,
+    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+};
+
+/// The standalone server's answers.
+#[derive(Debug)]
+pub(super) struct Desk {
+    core: Arc<Core>,
+    configuration: watch::Receiver<Status>,
+}
+
+impl Desk {
+    pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
+        Self {
+            core,
+            configuration,
+        }
+    }
+}
+
+impl Backend for Desk {
+    async fn list(&self, query: &Query) -> Result<Page<Row>, ListError> {
+        if let Some(page) = self.core.engine().page(query) {
+            return Ok(page);
+        }
+        // A listing that no index serves looks at every record: not on a thread that serves others.
+        let (core, query) = (Arc::clone(&self.core), query.clone());
+        let listed = tokio::task::spawn_blocking(move || core.list(&query)).await;
+        let listed = listed.map_err(|error| {
+            error!("a listing did not come to its end: {error}");
+            ListError::Unavailable
+        })?;
+        listed.map_err(|too_many| {
+            let (found, limit) = (too_many.found, Listing::MOST_FREE);
+            ListError::TooManyFree { found, limit }
+        })
+    }
+
+    async fn release(&self, entries: Vec<ReleaseEntry>) -> Result<ReleaseReport, ReleaseError> {
+        let named: Vec<Named> = entries.into_iter().map(Named::from).collect();
+        let report = self
+            .core
+            .release(&named)
+            .await
+            .map_err(|error| match error {
+                orchestrator::ReleaseError::Live(live) => ReleaseError::Live(live.0),
+                other => {
+                    error!("a release is not done: {other}");
+                    ReleaseError::Unavailable
+                }
+            })?;
+        let unreleased = report.unreleased.into_iter();
+        Ok(ReleaseReport {
+            released: report.released,
+            unreleased: unreleased
+                .map(|(ip, reason)| (ip, reason.to_string()))
+                .collect(),
+        })
+    }
+
+    async fn pool(&self, name: &PoolName) -> Option<PoolView> {
+        let state = self.core.engine().pool(name)?;
+        Some(PoolView {
+            size: state.size,
+            pre_allocate: state.pre_allocate,
+        })
+    }
+
+    async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {
+        let written = self
+            .core
+            .put_pool(&pool.name, pool.size, pool.pre_allocate)
+            .await;
+        let report = written.map_err(|stuck| unavailable("pool", &pool.name, stuck))?;
+        Ok(PoolReport {
+            real_size: u32::try_from(report.addresses).unwrap_or(u32::MAX),
+            complete: report.complete,
+        })
+    }
+
+    async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
+        let deleted = self.core.delete_pool(name).await;
+        deleted.map_err(|stuck| unavailable("deletion of pool", name, stuck))
+    }
+
+    fn readiness(&self) -> Readiness {
+        let fault = self.configuration.borrow().fault.clone();
+        let configured = !self.core.engine().topology().subnets().is_empty();
+        let configuration = Check {
+            name: "config",
+            ok: fault.is_none(),
+            detail: fault.map_or_else(String::new, |fault| {
+                format!("the last good one is in force; the present one is not usable: {fault}")
+            }),
+        };
+        let uncertain = self.core.uncertain();
+        let store = Check {
+            name: "store",
+            ok: uncertain == 0,
+            detail: match uncertain {
+                0 => String::new(),
+                plans => format!("{plans} changes are not confirmed yet"),
+            },
+        };
+        // With the last good configuration and held addresses the server still serves.
+        Readiness {
+            ready: configured,
+            checks: vec![configuration, store],
+        }
+    }
+
+    fn usage(&self) -> Vec<SubnetUsage> {
+        let engine = self.core.engine();
+        let topology = engine.topology();
+        let shown = |usage: Usage| {
+            let subnet = topology.subnet(usage.subnet)?;
+            Some(SubnetUsage {
+                subnet: subnet.net(),
+                first_ip: subnet.configured().first()?,
+                allocated: u128::try_from(usage.allocated).unwrap_or(u128::MAX),
+                total: subnet.configured().size(),
+            })
+        };
+        engine.usage().into_iter().filter_map(shown).collect()
+    }
+}
+
+impl From<ReleaseEntry> for Named {
+    fn from(entry: ReleaseEntry) -> Self {
+        let ReleaseEntry {
+            ip,
+            pool,
+            namespace,
+            app,
+            kind,
+            pod,
+        } = entry;
+        Self {
+            ip,
+            pool,
+            namespace,
+            app,
+            kind,
+            pod,
+        }
+    }
+}
+
+fn unavailable(what: &str, name: &PoolName, stuck: orchestrator::Stuck) -> WriteError {
+    error!("the {what} {name} is not done: {stuck}");
+    WriteError::Unavailable
+}

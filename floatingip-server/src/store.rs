@@ -1,0 +1,188 @@
+//! The embedded store of the standalone mode: one folder with one database file.
+//!
+//! The database is redb: pure Rust, one file, transactions that survive power loss, checksums on
+//! every page, and an honest word on failed commits.
+
+mod database;
+mod error;
+mod format;
+mod tables;
+mod writer;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use floatingip_core::Store;
+use floatingip_core::plan::{Batch, Entry};
+use floatingip_core::record::Version;
+use floatingip_core::store::{Answer, LoadError, Snapshot};
+use tokio::sync::oneshot;
+
+pub use self::error::{DocumentError, OpenError};
+pub use self::format::FormatError;
+pub use self::writer::Counts;
+
+use self::database::DatabaseFile;
+use self::writer::Writer;
+
+/// Records, journal and documents in one database file, written by one thread.
+///
+/// Batches that arrive while a commit is under way are written together by the next one, each as a
+/// whole or not at all, with its journal entries, and answered after the flush to the disk.
+///
+/// # When the disk fails
+/// A batch is answered `Unavailable` if nothing was committed, and `Unknown` if the commit had begun
+/// (until a repetition finds out). The file is then closed; the next call opens it again, which
+/// repairs it. Until that works everything is `Unavailable`, and the log says what to do.
+///
+/// ```
+/// use floatingip_core::Store;
+/// use floatingip_server::store::{EmbeddedStore, OpenError};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data_dir = folder.path().join("data");
+/// let store = EmbeddedStore::open(&data_dir)?;
+/// assert!(store.atomic());
+/// assert!(matches!(
+///     EmbeddedStore::open(&data_dir),
+///     Err(OpenError::Locked { .. })
+/// ));
+/// store.close();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    file: Arc<DatabaseFile>,
+    writer: Writer,
+}
+
+/// How a store is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most entries of the journal; the oldest go first. At about 300 bytes each the default
+    /// of a million makes the file some 300 MB larger at most.
+    pub journal_limit: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            journal_limit: 1_000_000,
+        }
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens the store in a folder, which is made if need be, and verifies the whole file.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: nothing was changed then.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(dir, Options::default())
+    }
+
+    /// As [`EmbeddedStore::open`], with other options than the default ones.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: nothing was changed then.
+    pub fn open_with(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        Self::start(DatabaseFile::in_folder(dir)?, options)
+    }
+
+    fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {
+        let file = Arc::new(file);
+        let writer =
+            Writer::start(Arc::clone(&file), options.journal_limit).map_err(OpenError::Thread)?;
+        Ok(Self { file, writer })
+    }
+
+    /// Stores a text under a name, in the place of the former one. Durable when it returns.
+    ///
+    /// # Errors
+    /// Whether it was written, as far as that is known.
+    pub async fn put_document(&self, name: &str, text: &str) -> Result<(), DocumentError> {
+        self.writer.put_document(name, text).await
+    }
+
+    /// The text that was stored under a name. Reads the disk in the caller's thread.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn document(&self, name: &str) -> Result<Option<String>, LoadError> {
+        read(&self.file, |database| tables::document(database, name))
+    }
+
+    /// The journal's latest entries of an address, at most so many, the latest first, each with the
+    /// version of the write it tells of. Reads the disk in the caller's thread, in time
+    /// proportional to the entries returned.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn history(&self, ip: IpAddr, most: usize) -> Result<Vec<(Version, Entry)>, LoadError> {
+        read(&self.file, |database| tables::history(database, ip, most))
+    }
+
+    /// What was done since the store was opened, for metrics.
+    pub fn counts(&self) -> Counts {
+        self.writer.counts()
+    }
+
+    /// Takes no more writes, writes and answers those that wait, and lets the folder's file go.
+    /// Blocks meanwhile. Dropping the store does the same.
+    pub fn close(&self) {
+        self.writer.close();
+        self.file.close();
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn atomic(&self) -> bool {
+        true
+    }
+
+    /// Reads in a thread of its own, so that no executor is held up; works with any.
+    async fn load(&self) -> Result<Snapshot, LoadError> {
+        let (reply, answer) = oneshot::channel();
+        let file = Arc::clone(&self.file);
+        thread::Builder::new()
+            .name("store-load".to_owned())
+            .spawn(move || reply.send(read(&file, tables::snapshot)))
+            .map_err(|error| LoadError::Unavailable(Box::new(error)))?;
+        answer
+            .await
+            .unwrap_or_else(|error| Err(LoadError::Unavailable(Box::new(error))))
+    }
+
+    /// A caller that drops the future gets no answer; what was queued is written all the same.
+    async fn apply(&self, batch: &Batch) -> Vec<Answer> {
+        self.writer.apply(batch).await
+    }
+}
+
+fn read<T>(
+    file: &DatabaseFile,
+    work: impl FnOnce(&redb::Database) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    let found = file.with(work).unwrap_or_else(|error| match error {
+        damaged @ OpenError::Damaged { .. } => Err(LoadError::Damaged {
+            place: "the database file".to_owned(),
+            source: Box::new(damaged),
+        }),
+        error => Err(LoadError::Unavailable(Box::new(error))),
+    });
+    if matches!(found, Err(LoadError::Unavailable(_))) {
+        file.lose();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! The tables of the file, and what is read from them as a whole.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use floatingip_core::plan::Entry;
+use floatingip_core::record::{PoolRecord, Version};
+use floatingip_core::store::{LoadError, Snapshot};
+use floatingip_core::{PoolName, Record};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableDefinition, TableError, TableHandle, WriteTransaction,
+};
+
+use super::error::OpenError;
+use super::format::{self, AddressKey, FormatError, Names, STORE_FORMAT};
+
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const ADDRESSES: TableDefinition<'_, &AddressKey, &[u8]> = TableDefinition::new("addresses");
+const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
+const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
+/// By address, then by the version of the write that the entry tells of.
+const JOURNAL: TableDefinition<'_, (&AddressKey, u64), &[u8]> = TableDefinition::new("journal");
+/// The journal's entries from the oldest to the latest, by which it is kept short.
+const JOURNAL_ORDER: TableDefinition<'_, u64, &AddressKey> = TableDefinition::new("journal_order");
+
+const FORMAT: &str = "format";
+const CREATED: &str = "created";
+const VERSION: &str = "version";
+
+/// Every table of one write transaction.
+pub(super) struct Tables<'txn> {
+    pub(super) addresses: Table<'txn, &'static AddressKey, &'static [u8]>,
+    pub(super) pools: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) documents: Table<'txn, &'static str, &'static [u8]>,
+    meta: Table<'txn, &'static str, u64>,
+    journal: Table<'txn, (&'static AddressKey, u64), &'static [u8]>,
+    journal_order: Table<'txn, u64, &'static AddressKey>,
+}
+
+impl<'txn> Tables<'txn> {
+    pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            addresses: transaction.open_table(ADDRESSES)?,
+            pools: transaction.open_table(POOLS)?,
+            documents: transaction.open_table(DOCUMENTS)?,
+            meta: transaction.open_table(META)?,
+            journal: transaction.open_table(JOURNAL)?,
+            journal_order: transaction.open_table(JOURNAL_ORDER)?,
+        })
+    }
+
+    /// The version of the latest write.
+    pub(super) fn version(&self) -> Result<Version, redb::Error> {
+        Ok(version(&self.meta)?)
+    }
+
+    pub(super) fn set_version(&mut self, version: Version) -> Result<(), redb::Error> {
+        self.meta.insert(VERSION, version.0)?;
+        Ok(())
+    }
+
+    pub(super) fn add_entry(
+        &mut self,
+        key: &AddressKey,
+        version: Version,
+        bytes: &[u8],
+    ) -> Result<(), redb::Error> {
+        self.journal.insert((key, version.0), bytes)?;
+        self.journal_order.insert(version.0, key)?;
+        Ok(())
+    }
+
+    /// Drops the journal's oldest entries until there are at most `limit`.
+    pub(super) fn trim_journal(&mut self, limit: u64) -> Result<(), redb::Error> {
+        for _ in limit..self.journal_order.len()? {
+            let Some((version, key)) = self.journal_order.pop_first()? else {
+                break;
+            };
+            self.journal.remove((key.value(), version.value()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the tables of a new file; checks the format of an old one.
+pub(super) fn prepare(database: &Database, path: &Path) -> Result<(), OpenError> {
+    let failed = |error: redb::Error| OpenError::from_redb(path, error);
+    match stored_format(database).map_err(failed)? {
+        Stored::Format(STORE_FORMAT) => Ok(()),
+        Stored::Format(found) if found > STORE_FORMAT => Err(OpenError::Newer {
+            path: path.to_path_buf(),
+            found,
+            supported: STORE_FORMAT,
+        }),
+        Stored::Nothing => create(database).map_err(failed),
+        Stored::Format(_) | Stored::SomethingElse => Err(OpenError::Foreign {
+            path: path.to_path_buf(),
+        }),
+    }
+}
+
+enum Stored {
+    Nothing,
+    Format(u64),
+    SomethingElse,
+}
+
+fn stored_format(database: &Database) -> Result<Stored, redb::Error> {
+    let transaction = database.begin_read()?;
+    let mut tables = transaction.list_tables()?.peekable();
+    if tables.peek().is_none() {
+        return Ok(Stored::Nothing);
+    }
+    if !tables.any(|table| table.name() == META.name()) {
+        return Ok(Stored::SomethingElse);
+    }
+    match transaction.open_table(META) {
+        Ok(meta) => Ok(meta.get(FORMAT)?.map_or(Stored::SomethingElse, |format| {
+            Stored::Format(format.value())
+        })),
+        Err(TableError::Storage(error)) => Err(error.into()),
+        Err(_) => Ok(Stored::SomethingElse),
+    }
+}
+
+fn create(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        let mut tables = Tables::open(&transaction)?;
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        tables.meta.insert(FORMAT, STORE_FORMAT)?;
+        tables.meta.insert(CREATED, created)?;
+        tables.meta.insert(VERSION, 0)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Everything there is, of one moment.
+pub(super) fn snapshot(database: &Database) -> Result<Snapshot, LoadError> {
+    let transaction = database.begin_read().map_err(unreadable)?;
+    Ok(Snapshot {
+        addresses: addresses(&transaction)?,
+        pools: pools(&transaction)?,
+        version: version(&transaction.open_table(META).map_err(unreadable)?).map_err(unreadable)?,
+    })
+}
+
+fn addresses(transaction: &ReadTransaction) -> Result<Vec<(IpAddr, Version, Record)>, LoadError> {
+    let table = transaction.open_table(ADDRESSES).map_err(unreadable)?;
+    let mut names = Names::default();
+    let mut found = Vec::with_capacity(capacity(table.len().map_err(unreadable)?));
+    for row in table.iter().map_err(unreadable)? {
+        let (key, bytes) = row.map_err(unreadable)?;
+        let key = key.value();
+        let ip = format::key_address(key)
+            .ok_or_else(|| damaged(format!("address key {key:?}"), FormatError::Key))?;
+        let (version, record) = format::address_value(key, bytes.value())
+            .and_then(|value| Ok((value.version(), value.record(&mut names)?)))
+            .map_err(|error| damaged(format!("address {ip}"), error))?;
+        found.push((ip, version, record));
+    }
+    Ok(found)
+}
+
+fn pools(transaction: &ReadTransaction) -> Result<Vec<(PoolName, Version, PoolRecord)>, LoadError> {
+    let table = transaction.open_table(POOLS).map_err(unreadable)?;
+    let mut found = Vec::new();
+    for row in table.iter().map_err(unreadable)? {
+        let (key, bytes) = row.map_err(unreadable)?;
+        let place = || format!("pool {}", key.value());
+        let name = key
+            .value()
+            .parse()
+            .map_err(|error| damaged(place(), FormatError::Pool(error)))?;
+        let value = format::pool_value(key.value(), bytes.value())
+            .map_err(|error| damaged(place(), error))?;
+        found.push((name, value.version(), value.record()));
+    }
+    Ok(found)
+}
+
+/// The journal's latest entries of an address, the latest first, with the versions of their writes.
+pub(super) fn history(
+    database: &Database,
+    ip: IpAddr,
+    most: usize,
+) -> Result<Vec<(Version, Entry)>, LoadError> {
+    let transaction = database.begin_read().map_err(unreadable)?;
+    let table = transaction.open_table(JOURNAL).map_err(unreadable)?;
+    let key = format::address_key(ip);
+    let mut names = Names::default();
+    let rows = table
+        .range((&key, 0)..=(&key, u64::MAX))
+        .map_err(unreadable)?;
+    rows.rev()
+        .take(most)
+        .map(|row| {
+            let (place, bytes) = row.map_err(unreadable)?;
+            let version = Version(place.value().1);
+            let entry = format::entry_value(&key, bytes.value())
+                .and_then(|value| value.entry(&mut names))
+                .map_err(|error| damaged(format!("journal entry {version} of {ip}"), error))?;
+            Ok((version, entry))
+        })
+        .collect()
+}
+
+pub(super) fn document(database: &Database, name: &str) -> Result<Option<String>, LoadError> {
+    let transaction = database.begin_read().map_err(unreadable)?;
+    let table = transaction.open_table(DOCUMENTS).map_err(unreadable)?;
+    let Some(bytes) = table.get(name).map_err(unreadable)? else {
+        return Ok(None);
+    };
+    format::document_text(name, bytes.value())
+        .map(Some)
+        .map_err(|error| damaged(format!("document {name}"), error))
+}
+
+fn version(meta: &impl ReadableTable<&'static str, u64>) -> Result<Version, redb::StorageError> {
+    Ok(Version(meta.get(VERSION)?.map_or(0, |value| value.value())))
+}
+
+/// Room for as many rows as a table says it has, within reason.
+fn capacity(rows: u64) -> usize {
+    const MOST: usize = 1 << 22;
+    usize::try_from(rows).map_or(MOST, |rows| rows.min(MOST))
+}
+
+fn damaged(place: String, error: FormatError) -> LoadError {
+    LoadError::Damaged {
+        place,
+        source: Box::new(error),
+    }
+}
+
+/// What redb says while reading: a page that is not what it was, or a disk that does not answer.
+pub(super) fn unreadable(error: impl Into<redb::Error>) -> LoadError {
+    match error.into() {
+        error @ redb::Error::Corrupted(_) => LoadError::Damaged {
+            place: "the database file".to_owned(),
+            source: Box::new(error),
+        },
+        error => LoadError::Unavailable(Box::new(error)),
+    }
+}

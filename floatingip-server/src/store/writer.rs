@@ -1,0 +1,319 @@
+//! Group commit: one thread writes what all callers submitted meanwhile in one transaction, and
+//! flushes once for all of them.
+
+mod batch;
+mod doubt;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use floatingip_core::plan::Batch;
+use floatingip_core::record::Version;
+use floatingip_core::store::Answer;
+use redb::{Database, Durability};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::error;
+
+use self::batch::Verdict;
+use self::doubt::Doubt;
+use super::database::DatabaseFile;
+use super::error::DocumentError;
+use super::format;
+use super::tables::Tables;
+
+/// Callers beyond these wait before they may queue: what is in memory for the writer is bounded.
+const QUEUE: usize = 1024;
+
+/// The most jobs in one transaction. At a few writes a job it stays well below what a flush costs.
+const GROUP: usize = 512;
+
+/// The way to the writer thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    room: Arc<Semaphore>,
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    doubt: Arc<Doubt>,
+    counters: Arc<Counters>,
+}
+
+/// What the store has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Batches that were answered. Documents are not counted.
+    pub batches: u64,
+    /// Transactions that were committed, each with one flush to the disk.
+    pub commits: u64,
+    /// Transactions that failed; their batches were answered `Unavailable` or `Unknown`.
+    pub failures: u64,
+    /// How long the last commit took, from the first batch's reading to the end of the flush.
+    pub last_commit: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    batches: AtomicU64,
+    commits: AtomicU64,
+    failures: AtomicU64,
+    last_commit_nanos: AtomicU64,
+}
+
+struct Job {
+    work: Work,
+    _room: OwnedSemaphorePermit,
+}
+
+enum Work {
+    Batch(Batch, oneshot::Sender<Vec<Answer>>),
+    Document {
+        name: String,
+        text: String,
+        reply: oneshot::Sender<Result<(), DocumentError>>,
+    },
+}
+
+/// Why a transaction came to nothing, as far as anybody knows.
+enum Failure {
+    /// It was given up before the commit.
+    Unavailable(redb::Error),
+    /// The commit was begun.
+    Unknown(redb::Error),
+}
+
+impl<E: Into<redb::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Unavailable(error.into())
+    }
+}
+
+impl Writer {
+    pub(super) fn start(file: Arc<DatabaseFile>, journal_limit: u64) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let doubt = Arc::new(Doubt::default());
+        let counters = Arc::new(Counters::default());
+        let desk = Desk {
+            file,
+            journal_limit,
+            doubt: Arc::clone(&doubt),
+            counters: Arc::clone(&counters),
+        };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || desk.serve(&receiver))?;
+        Ok(Self {
+            room: Arc::new(Semaphore::new(QUEUE)),
+            jobs: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+            doubt,
+            counters,
+        })
+    }
+
+    pub(super) async fn apply(&self, batch: &Batch) -> Vec<Answer> {
+        if batch.writes.is_empty() {
+            return Vec::new();
+        }
+        let (reply, answer) = oneshot::channel();
+        if !self.submit(Work::Batch(batch.clone(), reply)).await {
+            return self.doubt.not_written(batch);
+        }
+        // No answer: the writer thread is gone, at nobody knows which point.
+        answer.await.unwrap_or_else(|_| self.doubt.unknown(batch))
+    }
+
+    pub(super) async fn put_document(&self, name: &str, text: &str) -> Result<(), DocumentError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Document {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            reply,
+        };
+        if !self.submit(work).await {
+            return Err(DocumentError::Unavailable);
+        }
+        answer.await.unwrap_or(Err(DocumentError::Unknown))
+    }
+
+    /// Queues work, when there is room; false once the writer is closed.
+    async fn submit(&self, work: Work) -> bool {
+        let Ok(room) = Arc::clone(&self.room).acquire_owned().await else {
+            return false;
+        };
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref()
+            .is_some_and(|jobs| jobs.send(Job { work, _room: room }).is_ok())
+    }
+
+    /// Takes nothing more, writes what is queued, and ends the thread.
+    pub(super) fn close(&self) {
+        self.room.close();
+        drop(
+            self.jobs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.take().is_some_and(|thread| thread.join().is_err()) {
+            error!("the store's writer thread had panicked");
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            batches: read(&self.counters.batches),
+            commits: read(&self.counters.commits),
+            failures: read(&self.counters.failures),
+            last_commit: Duration::from_nanos(read(&self.counters.last_commit_nanos)),
+        }
+    }
+}
+
+/// The writer thread's side.
+struct Desk {
+    file: Arc<DatabaseFile>,
+    journal_limit: u64,
+    doubt: Arc<Doubt>,
+    counters: Arc<Counters>,
+}
+
+impl Desk {
+    fn serve(&self, jobs: &mpsc::Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut group = vec![first];
+            group.extend(jobs.try_iter().take(GROUP - 1));
+            self.write(group);
+        }
+    }
+
+    fn write(&self, group: Vec<Job>) {
+        let verdicts = match self.file.with(|database| self.transact(database, &group)) {
+            Ok(Ok(verdicts)) => verdicts,
+            Ok(Err(failure)) => {
+                Counters::add(&self.counters.failures);
+                self.file.lose();
+                vec![failure.reported(); group.len()]
+            }
+            Err(error) => {
+                Counters::add(&self.counters.failures);
+                error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store cannot be opened again"
+                );
+                vec![Verdict::Unavailable; group.len()]
+            }
+        };
+        for (job, verdict) in group.into_iter().zip(verdicts) {
+            self.answer(job.work, verdict);
+        }
+    }
+
+    /// Does all jobs of a group, each on top of the former ones, and commits once.
+    fn transact(&self, database: &Database, group: &[Job]) -> Result<Vec<Verdict>, Failure> {
+        let start = Instant::now();
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        let before;
+        let after;
+        let mut verdicts = Vec::with_capacity(group.len());
+        {
+            let mut tables = Tables::open(&transaction)?;
+            before = tables.version()?;
+            let mut version = before;
+            for job in group {
+                verdicts.push(job.work.perform(&mut tables, &mut version)?);
+            }
+            after = version;
+            if after != before {
+                tables.set_version(after)?;
+                tables.trim_journal(self.journal_limit)?;
+            }
+        }
+        if after == before && !group.iter().any(|job| job.work.is_document()) {
+            transaction.abort()?;
+            return Ok(verdicts);
+        }
+        transaction
+            .commit()
+            .map_err(|error| Failure::Unknown(error.into()))?;
+        self.counters.committed(start.elapsed());
+        Ok(verdicts)
+    }
+
+    fn answer(&self, work: Work, verdict: Verdict) {
+        // A caller that went away misses its answer, and nothing else.
+        match work {
+            Work::Batch(batch, reply) => {
+                Counters::add(&self.counters.batches);
+                let answers = match verdict {
+                    Verdict::Answers(outcomes) => self.doubt.settled(&batch, outcomes),
+                    Verdict::Unavailable => self.doubt.not_written(&batch),
+                    Verdict::Unknown => self.doubt.unknown(&batch),
+                };
+                let _ = reply.send(answers);
+            }
+            Work::Document { reply, .. } => {
+                let _ = reply.send(match verdict {
+                    Verdict::Answers(_) => Ok(()),
+                    Verdict::Unavailable => Err(DocumentError::Unavailable),
+                    Verdict::Unknown => Err(DocumentError::Unknown),
+                });
+            }
+        }
+    }
+}
+
+impl Work {
+    fn perform(
+        &self,
+        tables: &mut Tables<'_>,
+        version: &mut Version,
+    ) -> Result<Verdict, redb::Error> {
+        match self {
+            Self::Batch(batch, _) => batch::perform(batch, tables, version),
+            Self::Document { name, text, .. } => {
+                let Ok(bytes) = format::document_bytes(name, text) else {
+                    return Ok(Verdict::Unavailable);
+                };
+                tables.documents.insert(name.as_str(), bytes.as_slice())?;
+                Ok(Verdict::Answers(Vec::new()))
+            }
+        }
+    }
+
+    fn is_document(&self) -> bool {
+        matches!(self, Self::Document { .. })
+    }
+}
+
+impl Failure {
+    /// What every job of the group is told; the operator is told the cause.
+    fn reported(&self) -> Verdict {
+        let (verdict, error) = match self {
+            Self::Unavailable(error) => (Verdict::Unavailable, error),
+            Self::Unknown(error) => (Verdict::Unknown, error),
+        };
+        error!(
+            error = error as &dyn std::error::Error,
+            "the store was not written: check the disk and the free space on it"
+        );
+        verdict
+    }
+}
+
+impl Counters {
+    fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn committed(&self, took: Duration) {
+        Self::add(&self.commits);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.last_commit_nanos.store(nanos, Ordering::Relaxed);
+    }
+}

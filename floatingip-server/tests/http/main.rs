@@ -1,0 +1,14 @@
+//! The HTTP API over a scripted backend: requests in, bytes and calls out. No port is opened.
+
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod list;
+#[cfg(test)]
+mod pool;
+#[cfg(test)]
+mod release;
+#[cfg(test)]
+mod support;
