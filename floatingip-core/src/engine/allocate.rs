@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::Engine;
 use super::claim::Claim;
 use super::decide::{Asking, Decision};
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::stage::{Draft, Staged};
 use super::verdict::pods_allowed;
@@ -61,6 +62,7 @@ impl Engine {
         let decisions = self.decisions(request, reaches, world, now);
         let uid = &request.pod().uid;
         match claim_for(request, decisions.iter().flatten()) {
+            Some(_) if self.has_flaw(Flaw::ClaimLost) => {}
             Some(claim) => self
                 .claims
                 .put(uid, claim, now.elapsed + self.settings.claim_life),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::Engine;
 use super::claim::Pot;
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::matching::{Candidates, assign};
 use super::verdict::pods_allowed;
@@ -246,7 +247,7 @@ impl Engine {
 
     /// How many pods of the app have addresses or are about to, and whether this one is among them.
     fn pods_of(&self, app: &AppRef, uid: &Name, heed_claims: bool) -> (u64, bool) {
-        let claims = if heed_claims {
+        let claims = if heed_claims && !self.has_flaw(Flaw::CapWithoutClaims) {
             self.claims.on_app(app, uid)
         } else {
             0
