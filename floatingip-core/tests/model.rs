@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use floatingip_core::testing::Fault;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
 #[path = "model/mod.rs"]
 mod model;
@@ -15,6 +15,9 @@ mod model;
 use model::ops::{self, Op};
 
 const CASES: u32 = 300;
+
+/// Sequences that failed once; they run first.
+const SEEDS: &str = "tests/model.proptest-regressions";
 
 fn cases() -> u32 {
     option_env_at_run("PROPTEST_CASES").unwrap_or(CASES)
@@ -34,11 +37,11 @@ fn every_invariant_holds_whatever_happens() {
     let mut runner = TestRunner::new(Config {
         cases: cases(),
         max_shrink_iters: 20_000,
-        source_file: Some(file!()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
         ..Config::default()
     });
     let result = runner.run(&(any::<bool>(), ops::sequences()), |(atomic, ops)| {
-        let tally = model::run(atomic, &ops, None).map_err(TestCaseError::fail)?;
+        let tally = model::run(atomic, &ops.0, None).map_err(TestCaseError::fail)?;
         let mut done = done.borrow_mut();
         for (kind, count) in tally.done {
             *done.entry(kind).or_default() += count;
@@ -48,8 +51,13 @@ fn every_invariant_holds_whatever_happens() {
         }
         Ok(())
     });
-    if let Err(failure) = result {
-        panic!("{failure}");
+    match result {
+        Ok(()) => {}
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+        Err(TestError::Fail(reason, (atomic, ops))) => {
+            let story = model::story(atomic, &ops.0);
+            panic!("{reason}\natomic: {atomic}\n{ops:?}\nthe story:\n{story}");
+        }
     }
     let done = done.into_inner();
     println!("{done:#?}");

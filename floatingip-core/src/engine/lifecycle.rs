@@ -9,7 +9,7 @@ use super::stage::{Draft, Staged};
 use super::verdict::Verdict;
 use crate::fact::World;
 use crate::name::Name;
-use crate::owner::{AppRef, Owner, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Tenant};
 use crate::plan::{Event, Plan};
 use crate::record::{Attachment, Mark, MarkKind, Record};
 use crate::time::Now;
@@ -223,7 +223,7 @@ impl Engine {
             Owner::Pool(pool) if self.pool_surplus(pool) > 0 => Verdict::Free,
             owner => Verdict::Keep(owner.clone()),
         };
-        if verdict == Verdict::Free || self.is_double(&record) {
+        if verdict == Verdict::Free || self.is_double(&record, world) {
             let mark = self.lasting_mark(ip, &record, now);
             self.stage_free(draft, ip, mark, &record);
         }
@@ -237,20 +237,27 @@ impl Engine {
         rests && self.is_marked(ip, now)
     }
 
-    /// Whether the slot has a pod with another address, so that this one is kept for nobody
-    /// (ONE-SLOT). What a pod that is not bound yet has may still go back.
-    fn is_double(&self, record: &Record) -> bool {
+    /// Whether the slot has a pod that is bound with another address, so that this one is kept for
+    /// nobody (ONE-SLOT). A pod that is not bound yet, or has ended, may still leave it to the slot.
+    fn is_double(&self, record: &Record, world: &dyn World) -> bool {
         let Some(tenant) = record.owner.tenant() else {
             return false;
         };
         let bound = |ip: &IpAddr| {
-            !self.provisional.contains_key(ip)
-                && self
-                    .ledger
-                    .record(*ip)
-                    .is_some_and(|record| record.is_live())
+            let pod = self.ledger.record(*ip).and_then(|other| other.owner.pod());
+            pod.is_some_and(|pod| self.is_bound(&tenant.namespace, pod, world))
         };
         self.slot_addresses(tenant).iter().any(bound)
+    }
+
+    fn is_bound(&self, namespace: &Name, pod: &Pod, world: &dyn World) -> bool {
+        world
+            .pod(namespace, &pod.name)
+            .known()
+            .is_some_and(|state| {
+                let bound = state.bound || self.settings.binds_at_once;
+                bound && state.uid == pod.uid && !state.finished
+            })
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use floatingip_core::engine::Engine;
 use floatingip_core::fact::{Fact, World};
 use floatingip_core::owner::Slot;
-use floatingip_core::plan::Plan;
+use floatingip_core::plan::{Plan, Write};
 use floatingip_core::record::{Record, Value};
 use floatingip_core::request::PodRequest;
 use floatingip_core::store::{Answer, Outcome};
@@ -175,6 +175,9 @@ impl Model {
 
     /// Takes a plan over: it is open until its writes are certain.
     pub(super) fn begin(&mut self, who: usize, plan: Plan, purpose: Purpose) -> Checked {
+        for write in &plan.batch().writes {
+            self.tell(|| tale(who, write));
+        }
         self.check_plan(who, &plan)?;
         let open = Open::new(plan, purpose);
         if open.is_certain() {
@@ -225,7 +228,7 @@ impl Model {
 
     fn settle(&mut self, who: usize, open: Open) -> Checked {
         let leader = &mut self.leaders[who];
-        let outcomes = open.outcomes.into_iter().flatten().collect();
+        let outcomes: Vec<Outcome> = open.outcomes.into_iter().flatten().collect();
         let settled = leader.engine.settle(open.plan, outcomes, self.now);
         if let Purpose::Bind(ready) = open.purpose
             && settled.is_complete()
@@ -233,6 +236,7 @@ impl Model {
         {
             leader.ready.push(ready);
         }
+        self.tell(|| format!("  settled: {settled:?}"));
         self.end_due(who)
     }
 
@@ -327,6 +331,31 @@ impl Model {
             .plan_bound(uid, &addresses, self.now);
         self.begin(who, plan, Purpose::Other)
     }
+}
+
+/// A write in a line.
+fn tale(who: usize, write: &Write) -> String {
+    let event = write.entry.as_ref().map(|entry| entry.event);
+    let put = write.put.as_ref().map(|value| match value {
+        Value::Pool(record) => format!("{record:?}"),
+        Value::Address(record) => {
+            let tenant = record.owner.tenant();
+            let pod = record
+                .owner
+                .pod()
+                .map(|pod| format!("{} {} {}", pod.name, pod.uid, pod.node));
+            let app = record.owner.app().map(|app| app.name);
+            let slot = tenant.map(|tenant| &tenant.slot);
+            format!(
+                "{app:?} {slot:?} {pod:?} {:?} {:?}",
+                record.policy, record.mark
+            )
+        }
+    });
+    format!(
+        "  {who}: {event:?} {} at {:?}: {put:?}",
+        write.target, write.expect
+    )
 }
 
 /// What the engine knew before it decided, read naively.

@@ -1,6 +1,6 @@
 //! The oracle: what must hold after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use floatingip_core::Name;
@@ -17,7 +17,7 @@ impl Model {
         self.forget_robbed();
         self.check_live()?;
         self.check_expected()?;
-        (0..2).try_for_each(|who| self.check_usage(who))
+        (0..2).try_for_each(|who| self.check_usage(who, false))
     }
 
     /// What an engine has, address by address.
@@ -38,7 +38,7 @@ impl Model {
         }
     }
 
-    fn holder(&self, ip: IpAddr) -> Option<Name> {
+    pub(super) fn holder(&self, ip: IpAddr) -> Option<Name> {
         Some(self.stored(ip)?.owner.pod()?.uid.clone())
     }
 
@@ -52,27 +52,24 @@ impl Model {
         users
     }
 
-    /// A robbed address is nobody's business until just one pod uses it and its record says so.
+    /// A robbed address is nobody's business until its victim is gone or has it again, alone.
     fn forget_robbed(&mut self) {
         let users = self.users();
-        let mended = |ip: &IpAddr| match users.get(ip).map(Vec::as_slice) {
-            None => true,
-            Some([pod]) => self.holder(*ip).as_ref() == Some(&pod.uid),
-            Some(_) => false,
-        };
-        let still: BTreeSet<IpAddr> = self
-            .robbed
-            .iter()
-            .filter(|ip| !mended(ip))
-            .copied()
-            .collect();
-        self.robbed = still;
+        let mut robbed = self.robbed.clone();
+        robbed.retain(|ip, victim| {
+            let holder = self.holder(*ip);
+            let suffers = |pod: &Pod| pod.is_live() && holder.as_ref() != Some(&pod.uid);
+            let victim = victim.as_ref().and_then(|uid| self.truth.pod(uid));
+            let others = users.get(ip).into_iter().flatten().any(|pod| suffers(pod));
+            others || victim.is_some_and(suffers)
+        });
+        self.robbed = robbed;
     }
 
     /// ONE-OWNER and LIVE-KEEPS: what a live pod uses, it has alone, and the store says so.
     fn check_live(&self) -> Checked {
         for (ip, pods) in self.users() {
-            if self.robbed.contains(&ip) {
+            if self.robbed.contains_key(&ip) {
                 continue;
             }
             let names: Vec<_> = pods.iter().map(|pod| (&pod.name, &pod.uid)).collect();
@@ -103,7 +100,7 @@ impl Model {
     }
 
     /// Free, owned and held addresses make up the whole.
-    fn check_usage(&self, who: usize) -> Checked {
+    pub(super) fn check_usage(&self, who: usize, exact: bool) -> Checked {
         let leader = &self.leaders[who];
         let held = leader.held();
         let taken = |ip: &&IpAddr| {
@@ -119,11 +116,9 @@ impl Model {
             let usable: Vec<IpAddr> = subnet.usable().iter().collect();
             let free = (usable.len() - usable.iter().filter(taken).count()) as u128;
             ensure!(usage.total == usable.len() as u128, "total of {usage:?}");
-            let lost = !self.robbed.is_empty();
-            ensure!(
-                usage.free == free || lost && usage.free < free,
-                "{usage:?}, but {free} are free"
-            );
+            // What others free under a pod that lives as far as is known is held until a sweep.
+            let fits = usage.free == free || !exact && usage.free < free;
+            ensure!(fits, "{usage:?}, but {free} are free");
         }
         Ok(())
     }
@@ -153,7 +148,7 @@ impl Model {
             }
             let user = users
                 .get(&ip)
-                .filter(|_| !self.robbed.contains(&ip))
+                .filter(|_| !self.robbed.contains_key(&ip))
                 .and_then(|pods| pods.first());
             let knows = leader
                 .engine

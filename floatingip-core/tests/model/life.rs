@@ -277,8 +277,9 @@ impl Model {
             writes: vec![Write::address(ip, Some(version), None, entry)],
             in_order: false,
         };
+        let victim = self.holder(ip);
         block_on(self.base.apply(&batch));
-        self.robbed.insert(ip);
+        self.robbed.insert(ip, victim);
         self.expected.remove(&ip);
         self.reserved.remove(&ip);
         true

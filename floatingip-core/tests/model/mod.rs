@@ -76,11 +76,13 @@ pub(crate) struct Model {
     /// Pods that ended, for leaders to hear of.
     events: Vec<(Name, Name, Ending)>,
     late_bindings: Vec<Ready>,
-    /// Live pods' addresses whose records somebody deleted: nobody answers for them.
-    robbed: BTreeSet<IpAddr>,
+    /// Addresses whose records somebody deleted, and the pods that had them: nobody answers for them.
+    robbed: BTreeMap<IpAddr, Option<Name>>,
     /// What slots must find again (STICKY).
     expected: BTreeMap<IpAddr, SlotRef>,
     reserved: BTreeSet<IpAddr>,
+    /// What was planned and became of it, where somebody wants to read it.
+    story: Option<String>,
     /// How often something of each kind was really done.
     pub(crate) done: BTreeMap<String, u64>,
 }
@@ -88,17 +90,19 @@ pub(crate) struct Model {
 /// Runs a sequence from an empty store to quiescence; what was done, or what broke.
 pub(crate) fn run(atomic: bool, ops: &[Op], planted: Option<Planted>) -> Result<Tally, String> {
     let mut model = Model::new(atomic, planted);
-    for (n, op) in ops.iter().enumerate() {
-        let told = |broken| format!("{broken}\nat operation {n}: {op}");
-        model.step(op).map_err(told)?;
-    }
-    model
-        .quiesce()
-        .map_err(|broken| format!("{broken}\nat the end"))?;
+    model.play(ops)?;
     Ok(Tally {
         done: model.done,
         faults: model.store.counts(),
     })
+}
+
+/// Runs a sequence and tells what happened.
+pub(crate) fn story(atomic: bool, ops: &[Op]) -> String {
+    let mut model = Model::new(atomic, None);
+    model.story = Some(String::new());
+    let broken = model.play(ops).err().unwrap_or_default();
+    model.story.unwrap_or_default() + &broken
 }
 
 /// What a run did.
@@ -140,11 +144,30 @@ impl Model {
             incarnations: 2,
             events: Vec::new(),
             late_bindings: Vec::new(),
-            robbed: BTreeSet::new(),
+            robbed: BTreeMap::new(),
             expected: BTreeMap::new(),
             reserved: BTreeSet::new(),
+            story: None,
             done: BTreeMap::new(),
         }
+    }
+
+    fn tell(&mut self, line: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push_str(&line());
+            story.push('\n');
+        }
+    }
+
+    fn play(&mut self, ops: &[Op]) -> Checked {
+        for (n, op) in ops.iter().enumerate() {
+            let told = |broken| format!("{broken}\nat operation {n}: {op}");
+            self.tell(|| format!("{n}: {op}"));
+            self.step(op).map_err(told)?;
+        }
+        self.tell(|| "the end".to_owned());
+        self.quiesce()
+            .map_err(|broken| format!("{broken}\nat the end"))
     }
 
     fn step(&mut self, op: &Op) -> Checked {

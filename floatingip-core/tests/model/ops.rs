@@ -212,9 +212,23 @@ impl fmt::Display for Op {
     }
 }
 
-/// Sequences of operations; never fewer than a hundred unless they shrink.
-pub(crate) fn sequences() -> impl Strategy<Value = Vec<Op>> {
-    vec(op(), 100..200)
+/// What happens in a case, printed line by line.
+#[derive(Clone)]
+pub(crate) struct Sequence(pub(crate) Vec<Op>);
+
+impl fmt::Debug for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|op| writeln!(f, "{op}"))
+    }
+}
+
+/// Sequences of at least a hundred operations. Each of them shrinks to nothing first, so that what is
+/// left of a failing sequence is short.
+pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
+    let step = prop_oneof![1 => Just(None), 199 => op().prop_map(Some)];
+    let full =
+        vec(step, 110..220).prop_map(|steps| Sequence(steps.into_iter().flatten().collect()));
+    full.boxed()
 }
 
 fn lag() -> impl Strategy<Value = u8> {

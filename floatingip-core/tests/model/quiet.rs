@@ -34,6 +34,7 @@ impl Model {
             );
         }
         self.check_nothing_open()?;
+        self.check_usage(who, self.robbed.is_empty())?;
         self.check_kept()?;
         self.check_live_have()
     }
@@ -182,7 +183,7 @@ impl Model {
     /// Nobody was forgotten.
     fn check_live_have(&self) -> Checked {
         for pod in &self.truth.pods {
-            for ip in pod.uses().iter().filter(|ip| !self.robbed.contains(ip)) {
+            for ip in pod.uses().iter().filter(|ip| !self.robbed.contains_key(ip)) {
                 let holder = self
                     .stored(*ip)
                     .and_then(|record| Some(record.owner.pod()?.uid.clone()));
