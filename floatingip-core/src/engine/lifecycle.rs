@@ -74,13 +74,22 @@ impl Engine {
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
-        self.missing
-            .retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
+        self.forget_missing(uid);
         let mut draft = self.draft(now);
         for ip in addresses {
             self.stage_end(&mut draft, ip, ending, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Lost records of a pod that has ended need not be written again: their addresses are free.
+    fn forget_missing(&mut self, uid: &Name) {
+        let theirs = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
+        let lost = self.missing.iter().filter(|(_, record)| theirs(record));
+        for ip in lost.map(|(ip, _)| *ip).collect::<Vec<_>>() {
+            self.missing.remove(&ip);
+            self.refresh(ip);
+        }
     }
 
     /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
