@@ -109,6 +109,9 @@ impl Engine {
                 uid: pod.uid.clone(),
             });
         }
+        if let Some(ip) = self.arrival_of(&pod.uid) {
+            return Err(Refusal::Busy { ip });
+        }
         let mut own = Own::default();
         for ip in self.own_addresses(asking.request) {
             if self.is_held(ip) || self.missing.contains_key(&ip) {

@@ -10,7 +10,7 @@ use crate::counted::CountedMap;
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot, Tenant};
 use crate::range::Family;
-use crate::record::{Attachment, Record, Version};
+use crate::record::{Attachment, PlanId, Record, Version};
 
 /// A durable record as it is known.
 #[derive(Clone, Debug)]
@@ -174,7 +174,7 @@ impl Ledger {
 
     fn index(&mut self, ip: IpAddr, record: &Record) {
         if let Some(tenant) = record.owner.tenant() {
-            self.index_tenant(ip, tenant);
+            self.index_tenant(ip, tenant, record.plan);
         }
         if let Some(pool) = record.owner.pool() {
             self.pool_mut(pool).total += 1;
@@ -202,14 +202,16 @@ impl Ledger {
         self.hide(ip, &Face::of(record));
     }
 
-    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, plan: Option<PlanId>) {
         let mut of_pod = 0;
         if let Some(pod) = &tenant.pod {
-            let family = Family::of(ip);
-            of_pod = self
-                .uids_from(&pod.uid)
-                .filter(|(_, ip)| Family::of(*ip) == family)
-                .count();
+            // What former attempts of the pod left behind does not make its slot worth more.
+            let same = |other: IpAddr| {
+                let written = self.record(other).map(|record| record.plan);
+                Family::of(other) == Family::of(ip) && written == Some(plan)
+            };
+            let others = self.uids_from(&pod.uid);
+            of_pod = others.filter(|(_, other)| same(*other)).count();
             let new = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
             self.by_uid.insert((pod.uid.clone(), ip));
             self.app_mut(&standing_key(tenant)).pods += u64::from(new);

@@ -70,7 +70,7 @@ impl Engine {
     pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
-        let expected = self.open.values().any(|open| open.pods.contains(uid));
+        let expected = self.arrival_of(uid).is_some();
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
