@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use floatingip_core::testing::Fault;
-use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
 #[path = "model/mod.rs"]
@@ -40,8 +39,8 @@ fn every_invariant_holds_whatever_happens() {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
         ..Config::default()
     });
-    let result = runner.run(&(any::<bool>(), ops::sequences()), |(atomic, ops)| {
-        let tally = model::run(atomic, &ops.0, None).map_err(TestCaseError::fail)?;
+    let result = runner.run(&(model::settings(), ops::sequences()), |(setting, ops)| {
+        let tally = model::run(setting, &ops.0, None).map_err(TestCaseError::fail)?;
         let mut done = done.borrow_mut();
         for (kind, count) in tally.done {
             *done.entry(kind).or_default() += count;
@@ -54,9 +53,9 @@ fn every_invariant_holds_whatever_happens() {
     match result {
         Ok(()) => {}
         Err(TestError::Abort(reason)) => panic!("{reason}"),
-        Err(TestError::Fail(reason, (atomic, ops))) => {
-            let story = model::story(atomic, &ops.0);
-            panic!("{reason}\natomic: {atomic}\n{ops:?}\nthe story:\n{story}");
+        Err(TestError::Fail(reason, (setting, ops))) => {
+            let story = model::story(setting, &ops.0);
+            panic!("{reason}\n{setting:?}\n{ops:?}\nthe story:\n{story}");
         }
     }
     let done = done.into_inner();

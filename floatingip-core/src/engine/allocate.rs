@@ -200,8 +200,11 @@ fn claim_for<'a>(
 ) -> Option<Claim> {
     let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
     let mut reserve = 0;
+    let mut growth = 0;
     for decision in decisions {
-        reserve = decision.from_reserve.max(reserve);
+        let given_up = decision.exchange.len() as u64;
+        reserve = reserve.max(decision.from_reserve + given_up);
+        growth = growth.max(decision.growth);
         for (subnet, count) in counted(&decision.fresh) {
             match fresh.iter_mut().find(|(known, _)| *known == subnet) {
                 Some((_, most)) => *most = count.max(*most),
@@ -215,6 +218,7 @@ fn claim_for<'a>(
         reserve,
         app: standing_key(request.tenant()),
         pool: request.pool().cloned(),
+        growth,
     })
 }
 

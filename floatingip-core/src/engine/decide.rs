@@ -11,7 +11,7 @@ use super::matching::{Candidates, assign};
 use super::verdict::pods_allowed;
 use crate::fact::{Fact, World};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Pod, Slot, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::range::{Family, RangeSet};
 use crate::record::{MarkKind, Record};
 use crate::refusal::{Refusal, SubnetReason, SubnetRefusal};
@@ -41,6 +41,8 @@ pub(super) struct Decision {
     pub(super) from_reserve: u64,
     /// Unused addresses that the pool gives up for them.
     pub(super) exchange: Vec<IpAddr>,
+    /// By how many addresses the pool grows all the same.
+    pub(super) growth: u64,
 }
 
 /// Addresses that the slot or pod has already.
@@ -373,7 +375,7 @@ impl Engine {
                 _ => growth += 1,
             }
             match record {
-                Some(record) if record.is_reserve() => decision.from_reserve += 1,
+                Some(record) if is_shared(record) => decision.from_reserve += 1,
                 Some(_) => {}
                 None => decision
                     .fresh
@@ -382,6 +384,7 @@ impl Engine {
         }
         if let Some(pool) = asking.request.pool() {
             decision.exchange = self.check_pool(asking, pool, growth, &addresses)?;
+            decision.growth = growth.saturating_sub(decision.exchange.len() as u64);
         }
         Ok(Decision {
             addresses,
@@ -401,30 +404,33 @@ impl Engine {
             return Ok(Vec::new());
         };
         let size = u64::from(record.size);
-        let claimed = match asking.heed_claims {
-            true => self.claims.on_pool(pool, &asking.request.pod().uid),
-            false => 0,
+        let uid = &asking.request.pod().uid;
+        let (growing, taken) = match asking.heed_claims {
+            true => (
+                self.claims.on_pool(pool, uid),
+                self.claims.on_reserve(&Pot::Pool(pool.clone()), uid),
+            ),
+            false => (0, 0),
         };
         let standing = self.ledger.pool(pool);
-        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + claimed;
+        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + growing;
         let excess = (total + growth).saturating_sub(size).min(growth);
         let excess = usize::try_from(excess).unwrap_or(usize::MAX);
-        let spare = standing
-            .into_iter()
-            .flat_map(|standing| standing.reserve.iter());
-        let spare: Vec<IpAddr> = spare
+        let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+        let reserve = standing.into_iter().flat_map(|pool| pool.reserve.iter());
+        let unused: Vec<IpAddr> = reserve
             .filter(|ip| !chosen.contains(ip))
-            .take(excess)
+            .take(excess.saturating_add(taken))
             .copied()
             .collect();
-        if spare.len() < excess {
+        if unused.len().saturating_sub(taken) < excess {
             return Err(Refusal::PoolFull {
                 pool: pool.clone(),
                 size,
                 total,
             });
         }
-        Ok(spare)
+        Ok(unused.into_iter().take(excess).collect())
     }
 
     fn exhausted(&self, asking: &Asking<'_>, want: Option<&Want>) -> Refusal {
@@ -470,6 +476,15 @@ impl Engine {
             return Some(SubnetReason::Full);
         }
         (self.free_for(asking, subnet.id()) == 0).then_some(SubnetReason::Claimed)
+    }
+}
+
+/// Whether the address is kept for whoever of an app or pool comes first.
+fn is_shared(record: &Record) -> bool {
+    match &record.owner {
+        Owner::Slot(tenant) => tenant.pod.is_none() && tenant.slot == Slot::Any,
+        Owner::Pool(_) => true,
+        Owner::Administrator(_) | Owner::Nobody => false,
     }
 }
 

@@ -121,6 +121,18 @@ impl Model {
         Ok(None)
     }
 
+    pub(super) fn serve(&mut self, who: usize, pod: u8, node: u8, lag: u8) -> Result<bool, String> {
+        if !self.allocate_any(who, pod, node, lag)? {
+            return Ok(false);
+        }
+        // The last plan is the pod's, unless there was nothing to write.
+        if let Some(last) = self.leaders[who].open.len().checked_sub(1) {
+            self.apply(who, last, &[])?;
+        }
+        let last = self.leaders[who].ready.len().saturating_sub(1);
+        self.bind_any(who, u8::try_from(last).unwrap_or(u8::MAX), How::Succeeds)
+    }
+
     /// Pods that pass the filter one after the other can all bind if nothing else happens: else
     /// claims are lost or not counted.
     pub(super) fn burst(

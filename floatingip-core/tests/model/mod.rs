@@ -12,6 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use floatingip_core::engine::{Ending, Engine, Settings};
 use floatingip_core::memory::MemoryStore;
 use floatingip_core::owner::SlotRef;
@@ -87,9 +89,23 @@ pub(crate) struct Model {
     pub(crate) done: BTreeMap<String, u64>,
 }
 
+/// What a case happens in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// The store applies batches as a whole.
+    pub(crate) atomic: bool,
+    /// Where the apps of this case begin among those there are: a few, so that they get in each
+    /// other's way.
+    pub(crate) apps: u8,
+}
+
+pub(crate) fn settings() -> impl Strategy<Value = Setting> {
+    (any::<bool>(), any::<u8>()).prop_map(|(atomic, apps)| Setting { atomic, apps })
+}
+
 /// Runs a sequence from an empty store to quiescence; what was done, or what broke.
-pub(crate) fn run(atomic: bool, ops: &[Op], planted: Option<Planted>) -> Result<Tally, String> {
-    let mut model = Model::new(atomic, planted);
+pub(crate) fn run(setting: Setting, ops: &[Op], planted: Option<Planted>) -> Result<Tally, String> {
+    let mut model = Model::new(setting, planted);
     model.play(ops)?;
     Ok(Tally {
         done: model.done,
@@ -98,8 +114,8 @@ pub(crate) fn run(atomic: bool, ops: &[Op], planted: Option<Planted>) -> Result<
 }
 
 /// Runs a sequence and tells what happened.
-pub(crate) fn story(atomic: bool, ops: &[Op]) -> String {
-    let mut model = Model::new(atomic, None);
+pub(crate) fn story(setting: Setting, ops: &[Op]) -> String {
+    let mut model = Model::new(setting, None);
     model.story = Some(String::new());
     let broken = model.play(ops).err().unwrap_or_default();
     model.story.unwrap_or_default() + &broken
@@ -112,8 +128,8 @@ pub(crate) struct Tally {
 }
 
 impl Model {
-    fn new(atomic: bool, planted: Option<Planted>) -> Self {
-        let base = if atomic {
+    fn new(setting: Setting, planted: Option<Planted>) -> Self {
+        let base = if setting.atomic {
             MemoryStore::atomic()
         } else {
             MemoryStore::per_record()
@@ -135,7 +151,7 @@ impl Model {
             store: FaultyStore::new(base.clone(), next),
             base,
             faults,
-            truth: Truth::new(),
+            truth: Truth::new(setting.apps),
             universe: network::universe(),
             node_joined: None,
             active: 0,
@@ -204,6 +220,12 @@ impl Model {
                 node,
                 lag,
             } => self.allocate_any(self.acting(who), pod, node, lag),
+            Op::Serve {
+                who,
+                pod,
+                node,
+                lag,
+            } => self.serve(self.acting(who), pod, node, lag),
             Op::Burst {
                 who,
                 app,

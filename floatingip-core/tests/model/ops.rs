@@ -60,6 +60,13 @@ pub(crate) enum Op {
         lag: u8,
     },
     /// Several pods of an app pass the filter one after the other, and all that passed allocate.
+    /// Allocated, applied and bound without any trouble.
+    Serve {
+        who: bool,
+        pod: u8,
+        node: u8,
+        lag: u8,
+    },
     Burst {
         who: bool,
         app: u8,
@@ -200,7 +207,7 @@ impl Op {
 
     /// Every kind.
     pub(crate) const KINDS: &'static str = "Scale DeleteApp RecreateApp ChangePolicy CreatePod Finish Delete \
-        NodeGone NodeReady NodeJoins NodeLeaves Filter Allocate Burst Apply Bind LateBinding Notice \
+        NodeGone NodeReady NodeJoins NodeLeaves Filter Allocate Serve Burst Apply Bind LateBinding Notice \
         Ended AppChanged Sweep Echo CaughtUp LateWrite LoseWrites Crash SwitchLeader BothLead Release \
         Quarantine Lift Reserve Unreserve PutPool FillPool TrimPool DeletePool Reconfigure Rob Wait \
         Read Page Reload";
@@ -227,7 +234,7 @@ impl fmt::Debug for Sequence {
 pub(crate) fn sequences() -> impl Strategy<Value = Sequence> {
     let step = prop_oneof![1 => Just(None), 199 => op().prop_map(Some)];
     let full =
-        vec(step, 110..220).prop_map(|steps| Sequence(steps.into_iter().flatten().collect()));
+        vec(step, 110..300).prop_map(|steps| Sequence(steps.into_iter().flatten().collect()));
     full.boxed()
 }
 
@@ -266,7 +273,7 @@ fn pods() -> BoxedStrategy<Op> {
     let n = any::<u8>;
     let b = any::<bool>;
     prop_oneof![
-        14 => (n(), n()).prop_map(|(app, pick)| Op::CreatePod { app, pick }),
+        34 => (n(), n()).prop_map(|(app, pick)| Op::CreatePod { app, pick }),
         4 => n().prop_map(|pod| Op::Finish { pod }),
         10 => (n(), prop::bool::weighted(0.2)).prop_map(|(pod, unreachable)| Op::Delete { pod, unreachable }),
         5 => (n(), 0..4u8, 0..3u8, 0..2u8).prop_map(|(app, replicas, start, surge)| Op::Scale { app, replicas, start, surge }),
@@ -287,13 +294,14 @@ fn leading() -> BoxedStrategy<Op> {
     prop_oneof![
         4 => (b(), n(), n(), lag()).prop_map(|(who, pod, node, lag)| Op::Filter { who, pod, node, lag }),
         14 => (b(), n(), n(), lag()).prop_map(|(who, pod, node, lag)| Op::Allocate { who, pod, node, lag }),
-        4 => (b(), n(), n(), lag()).prop_map(|(who, app, nodes, lag)| Op::Burst { who, app, nodes, lag }),
+        10 => (b(), n(), n(), lag()).prop_map(|(who, pod, node, lag)| Op::Serve { who, pod, node, lag }),
+        6 => (b(), n(), n(), lag()).prop_map(|(who, app, nodes, lag)| Op::Burst { who, app, nodes, lag }),
         30 => (b(), n(), [fault(), fault()]).prop_map(|(who, plan, faults)| Op::Apply { who, plan, faults }),
         16 => (b(), n(), how()).prop_map(|(who, ready, how)| Op::Bind { who, ready, how }),
         2 => Just(Op::LateBinding),
         2 => (b(), n()).prop_map(|(who, pod)| Op::Notice { who, pod }),
         10 => (b(), n(), prop::bool::weighted(0.2), lag()).prop_map(|(who, event, again, lag)| Op::Ended { who, event, again, lag }),
-        2 => (b(), n(), lag()).prop_map(|(who, app, lag)| Op::AppChanged { who, app, lag }),
+        4 => (b(), n(), lag()).prop_map(|(who, app, lag)| Op::AppChanged { who, app, lag }),
         5 => (b(), n(), lag()).prop_map(|(who, slice, lag)| Op::Sweep { who, slice, lag }),
         3 => prop::bool::weighted(0.3).prop_map(|long| Op::Wait { long }),
     ]
@@ -335,7 +343,7 @@ fn administration() -> BoxedStrategy<Op> {
         1 => (b(), n()).prop_map(|(who, ip)| Op::Unreserve { who, ip }),
         2 => (b(), 0..6u8, b()).prop_map(|(who, size, fill)| Op::PutPool { who, size, fill }),
         2 => b().prop_map(|who| Op::FillPool { who }),
-        1 => b().prop_map(|who| Op::TrimPool { who }),
+        2 => b().prop_map(|who| Op::TrimPool { who }),
         1 => b().prop_map(|who| Op::DeletePool { who }),
     ]
     .boxed()

@@ -127,9 +127,13 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(first: u8) -> Self {
+        let mut apps = apps();
+        let all = apps.len();
+        apps.rotate_left(usize::from(first) % all);
+        apps.truncate(5);
         Self {
-            apps: apps(),
+            apps,
             pods: Vec::new(),
             nodes: vec![
                 Node {
