@@ -34,11 +34,17 @@ impl Engine {
     /// The pod is bound with these addresses: they are in use now. Frees what else the pod or its slot
     /// has: addresses of former attempts.
     pub fn plan_bound(&mut self, uid: &Name, addresses: &[IpAddr], now: Now) -> Plan {
-        for ip in addresses {
+        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
+        // A binding proves nothing about addresses that the ledger gives to others.
+        let theirs: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|ip| extra.contains(ip))
+            .collect();
+        for ip in &theirs {
             self.provisional.remove(ip);
         }
-        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
-        let named = addresses.iter().filter_map(|ip| self.ledger.record(*ip));
+        let named = theirs.iter().filter_map(|ip| self.ledger.record(*ip));
         let tenants: Vec<Tenant> = named
             .filter_map(|record| record.owner.tenant().cloned())
             .collect();

@@ -313,7 +313,8 @@ impl Model {
         };
         self.expected.retain(|_, expected| *expected != slot);
         if pod.policy.is_sticky() && pod.tenant.pool.is_none() {
-            let theirs = addresses.iter().map(|ip| (*ip, slot.clone()));
+            let safe = addresses.iter().filter(|ip| !self.robbed.contains_key(ip));
+            let theirs = safe.map(|ip| (*ip, slot.clone()));
             self.expected.extend(theirs);
         }
     }
