@@ -5,6 +5,7 @@ mod allocate;
 mod claim;
 mod decide;
 mod explain;
+mod flaw;
 mod ledger;
 mod lifecycle;
 mod list;
@@ -28,6 +29,8 @@ use std::time::Duration;
 
 pub use allocate::Allocation;
 pub use explain::Explanation;
+#[cfg(any(test, feature = "testing"))]
+pub use flaw::Flaw;
 pub use lifecycle::Ending;
 pub use list::{Listing, Progress, TooManyFree};
 pub use mark::MarkRefusal;
@@ -66,6 +69,9 @@ pub struct Settings {
     pub provisional_life: Duration,
     /// Pre-allocation leaves so many free addresses in each subnet.
     pub pool_headroom: u32,
+    /// A bug for tests to find.
+    #[cfg(any(test, feature = "testing"))]
+    pub flaw: Option<Flaw>,
 }
 
 impl Default for Settings {
@@ -77,6 +83,8 @@ impl Default for Settings {
             claim_life: Duration::from_secs(30),
             provisional_life: Duration::from_secs(120),
             pool_headroom: 0,
+            #[cfg(any(test, feature = "testing"))]
+            flaw: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::Engine;
 use super::claim::Claim;
 use super::decide::{Asking, Decision};
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::stage::{Draft, Staged};
 use super::standing::PerFamily;
@@ -62,6 +63,7 @@ impl Engine {
         let decisions = self.decisions(request, reaches, world, now);
         let uid = &request.pod().uid;
         match claim_for(request, decisions.iter().flatten()) {
+            Some(_) if self.has_flaw(Flaw::ClaimLost) => {}
             Some(claim) => self
                 .claims
                 .put(uid, claim, now.elapsed + self.settings.claim_life),
@@ -208,8 +210,11 @@ fn claim_for<'a>(
 ) -> Option<Claim> {
     let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
     let mut reserve = 0;
+    let mut growth = 0;
     for decision in decisions {
-        reserve = decision.from_reserve.max(reserve);
+        let given_up = decision.exchange.len() as u64;
+        reserve = reserve.max(decision.from_reserve + given_up);
+        growth = growth.max(decision.growth);
         for (subnet, count) in counted(&decision.fresh) {
             match fresh.iter_mut().find(|(known, _)| *known == subnet) {
                 Some((_, most)) => *most = count.max(*most),
@@ -223,6 +228,7 @@ fn claim_for<'a>(
         reserve,
         app: standing_key(request.tenant()),
         pool: request.pool().cloned(),
+        growth,
     })
 }
 

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use super::Engine;
 use super::claim::Pot;
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::matching::{Candidates, assign};
 use super::verdict::pods_allowed;
 use crate::fact::{Fact, World};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Pod, Slot, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::range::{Family, RangeSet};
 use crate::record::{MarkKind, Record};
 use crate::refusal::{Refusal, SubnetReason, SubnetRefusal};
@@ -40,6 +41,8 @@ pub(super) struct Decision {
     pub(super) from_reserve: u64,
     /// Unused addresses that the pool gives up for them.
     pub(super) exchange: Vec<IpAddr>,
+    /// By how many addresses the pool grows all the same.
+    pub(super) growth: u64,
 }
 
 /// Addresses that the slot or pod has already.
@@ -56,7 +59,7 @@ impl Engine {
         let own = self.own(asking)?;
         let mut stages = vec![matching_each(&wants, &own.usable)];
         if let Ok(addresses) = assign(wants.len(), &stages) {
-            return self.within_pool(asking, &own.usable, addresses);
+            return self.within_pool(asking, addresses);
         }
         if let Some(refusal) = blocked_for(&wants, &stages, own.blocked) {
             return Err(refusal);
@@ -65,7 +68,7 @@ impl Engine {
         stages.push(self.reserved(asking, &wants));
         stages.push(self.fresh(asking, &wants));
         match assign(wants.len(), &stages) {
-            Ok(addresses) => self.within_pool(asking, &own.usable, addresses),
+            Ok(addresses) => self.within_pool(asking, addresses),
             Err(want) => Err(self.exhausted(asking, wants.get(want))),
         }
     }
@@ -107,6 +110,9 @@ impl Engine {
                 pod: pod.name.clone(),
                 uid: pod.uid.clone(),
             });
+        }
+        if let Some(ip) = self.arrival_of(&pod.uid) {
+            return Err(Refusal::Busy { ip });
         }
         let mut own = Own::default();
         for ip in self.own_addresses(asking.request) {
@@ -246,7 +252,7 @@ impl Engine {
 
     /// How many pods of the app have addresses or are about to, and whether this one is among them.
     fn pods_of(&self, app: &AppRef, uid: &Name, heed_claims: bool) -> (u64, bool) {
-        let claims = if heed_claims {
+        let claims = if heed_claims && !self.has_flaw(Flaw::CapWithoutClaims) {
             self.claims.on_app(app, uid)
         } else {
             0
@@ -352,7 +358,6 @@ impl Engine {
     fn within_pool(
         &self,
         asking: &Asking<'_>,
-        own: &[IpAddr],
         addresses: Vec<IpAddr>,
     ) -> Result<Decision, Refusal> {
         let mut decision = Decision::default();
@@ -364,7 +369,8 @@ impl Engine {
                 _ => growth += 1,
             }
             match record {
-                Some(_) => decision.from_reserve += u64::from(!own.contains(ip)),
+                Some(record) if is_shared(record) => decision.from_reserve += 1,
+                Some(_) => {}
                 None => decision
                     .fresh
                     .extend(self.topology.subnet_of(*ip).map(PodSubnet::id)),
@@ -372,6 +378,7 @@ impl Engine {
         }
         if let Some(pool) = asking.request.pool() {
             decision.exchange = self.check_pool(asking, pool, growth, &addresses)?;
+            decision.growth = growth.saturating_sub(decision.exchange.len() as u64);
         }
         Ok(Decision {
             addresses,
@@ -391,38 +398,32 @@ impl Engine {
             return Ok(Vec::new());
         };
         let size = u64::from(record.size);
-        let (claimed, promised) = match asking.heed_claims {
-            true => self.claimed_of_pool(pool, &asking.request.pod().uid),
+        let uid = &asking.request.pod().uid;
+        let (growing, taken) = match asking.heed_claims {
+            true => (
+                self.claims.on_pool(pool, uid),
+                self.claims.on_reserve(&Pot::Pool(pool.clone()), uid),
+            ),
             false => (0, 0),
         };
         let standing = self.ledger.pool(pool);
-        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + claimed;
-        let above = (total + growth).saturating_sub(size);
-        let reserve = standing.into_iter().flat_map(|s| s.reserve.iter());
-        let spare = reserve.filter(|ip| !chosen.contains(ip));
-        // What others exchange or take from the reserve is not there for this pod.
-        let needed = above.min(growth + claimed) + promised;
-        let mut spare: Vec<IpAddr> = spare.take(count(needed)).copied().collect();
-        let excess = count(above.min(growth));
-        if excess > 0 && spare.len() < count(needed) {
+        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + growing;
+        let excess = count((total + growth).saturating_sub(size).min(growth));
+        let taken = count(taken);
+        let reserve = standing.into_iter().flat_map(|pool| pool.reserve.iter());
+        let unused: Vec<IpAddr> = reserve
+            .filter(|ip| !chosen.contains(ip))
+            .take(excess.saturating_add(taken))
+            .copied()
+            .collect();
+        if unused.len().saturating_sub(taken) < excess {
             return Err(Refusal::PoolFull {
                 pool: pool.clone(),
                 size,
                 total,
             });
         }
-        spare.truncate(excess);
-        Ok(spare)
-    }
-
-    /// By how many addresses other pods claim to make the pool grow, and how many of its reserve they
-    /// claim.
-    fn claimed_of_pool(&self, pool: &PoolName, uid: &Name) -> (u64, u64) {
-        let pot = Pot::Pool(pool.clone());
-        (
-            self.claims.on_pool(pool, uid),
-            self.claims.on_reserve(&pot, uid),
-        )
+        Ok(unused.into_iter().take(excess).collect())
     }
 
     fn exhausted(&self, asking: &Asking<'_>, want: Option<&Want>) -> Refusal {
@@ -468,6 +469,15 @@ impl Engine {
             return Some(SubnetReason::Full);
         }
         (self.free_for(asking, subnet.id()) == 0).then_some(SubnetReason::Claimed)
+    }
+}
+
+/// Whether the address is kept for whoever of an app or pool comes first.
+fn is_shared(record: &Record) -> bool {
+    match &record.owner {
+        Owner::Slot(tenant) => tenant.pod.is_none() && tenant.slot == Slot::Any,
+        Owner::Pool(_) => true,
+        Owner::Administrator(_) | Owner::Nobody => false,
     }
 }
 

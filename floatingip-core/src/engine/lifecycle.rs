@@ -9,7 +9,7 @@ use super::stage::{Draft, Staged};
 use super::verdict::Verdict;
 use crate::fact::World;
 use crate::name::Name;
-use crate::owner::{AppRef, Owner, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Tenant};
 use crate::plan::{Event, Plan};
 use crate::record::{Attachment, Mark, MarkKind, Record};
 use crate::time::Now;
@@ -34,11 +34,17 @@ impl Engine {
     /// The pod is bound with these addresses: they are in use now. Frees what else the pod or its slot
     /// has: addresses of former attempts.
     pub fn plan_bound(&mut self, uid: &Name, addresses: &[IpAddr], now: Now) -> Plan {
-        for ip in addresses {
+        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
+        // A binding proves nothing about addresses that the ledger gives to others.
+        let theirs: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|ip| extra.contains(ip))
+            .collect();
+        for ip in &theirs {
             self.provisional.remove(ip);
         }
-        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
-        let named = addresses.iter().filter_map(|ip| self.ledger.record(*ip));
+        let named = theirs.iter().filter_map(|ip| self.ledger.record(*ip));
         let tenants: Vec<Tenant> = named
             .filter_map(|record| record.owner.tenant().cloned())
             .collect();
@@ -70,7 +76,7 @@ impl Engine {
     pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
-        let expected = self.open.values().any(|open| open.pods.contains(uid));
+        let expected = self.arrival_of(uid).is_some();
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
@@ -82,15 +88,12 @@ impl Engine {
         self.finish(draft)
     }
 
-    /// Lets go of what is held for a pod whose records others deleted.
+    /// Lost records of a pod that has ended need not be written again: their addresses are free.
     fn forget_missing(&mut self, uid: &Name) {
-        let of_pod = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
-        let lost: Vec<IpAddr> = self
-            .missing
-            .extract_if(.., |_, record| of_pod(record))
-            .map(|(ip, _)| ip)
-            .collect();
-        for ip in lost {
+        let theirs = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
+        let lost = self.missing.iter().filter(|(_, record)| theirs(record));
+        for ip in lost.map(|(ip, _)| *ip).collect::<Vec<_>>() {
+            self.missing.remove(&ip);
             self.refresh(ip);
         }
     }
@@ -240,7 +243,7 @@ impl Engine {
             Owner::Pool(pool) if self.pool_surplus(pool) > 0 => Verdict::Free,
             owner => Verdict::Keep(owner.clone()),
         };
-        if verdict == Verdict::Free || self.is_double(&record) {
+        if verdict == Verdict::Free || self.is_double(&record, world) {
             self.stage_release(draft, ip, now);
         }
     }
@@ -253,20 +256,27 @@ impl Engine {
         rests && self.is_marked(ip, now)
     }
 
-    /// Whether the slot has a pod with another address, so that this one is kept for nobody
-    /// (ONE-SLOT). What a pod that is not bound yet has may still go back.
-    fn is_double(&self, record: &Record) -> bool {
+    /// Whether the slot has a pod that is bound with another address, so that this one is kept for
+    /// nobody (ONE-SLOT). A pod that is not bound yet, or has ended, may still leave it to the slot.
+    fn is_double(&self, record: &Record, world: &dyn World) -> bool {
         let Some(tenant) = record.owner.tenant() else {
             return false;
         };
         let bound = |ip: &IpAddr| {
-            !self.provisional.contains_key(ip)
-                && self
-                    .ledger
-                    .record(*ip)
-                    .is_some_and(|record| record.is_live())
+            let pod = self.ledger.record(*ip).and_then(|other| other.owner.pod());
+            pod.is_some_and(|pod| self.is_bound(&tenant.namespace, pod, world))
         };
         self.slot_addresses(tenant).iter().any(bound)
+    }
+
+    fn is_bound(&self, namespace: &Name, pod: &Pod, world: &dyn World) -> bool {
+        world
+            .pod(namespace, &pod.name)
+            .known()
+            .is_some_and(|state| {
+                let bound = state.bound || self.settings.binds_at_once;
+                bound && state.uid == pod.uid && !state.finished
+            })
     }
 }
 

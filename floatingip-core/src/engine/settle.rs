@@ -67,7 +67,7 @@ impl Engine {
     /// end has to be planned again.
     pub fn due_endings(&mut self) -> Vec<(Name, Ending)> {
         let busy = |uid: &Name| {
-            self.open.values().any(|open| open.pods.contains(uid))
+            self.arrival_of(uid).is_some()
                 || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
         };
         let due: Vec<Name> = self

@@ -22,8 +22,17 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct OpenPlan {
     pressures: Vec<Pressure>,
-    /// The pods that are about to have addresses by it.
-    pub(super) pods: Vec<Name>,
+    /// The pods that are about to have addresses by it, each with the first of them.
+    pub(super) pods: Vec<(Name, IpAddr)>,
+}
+
+impl OpenPlan {
+    /// An address that the pod is about to have by it.
+    pub(super) fn arrival_of(&self, uid: &Name) -> Option<IpAddr> {
+        self.pods
+            .iter()
+            .find_map(|(pod, ip)| (pod == uid).then_some(*ip))
+    }
 }
 
 /// What an open plan does to a count, were it applied.
@@ -157,9 +166,9 @@ impl Engine {
         }
         if let Some(tenant) = to.and_then(Owner::tenant)
             && let Some(pod) = &tenant.pod
-            && !draft.open.pods.contains(&pod.uid)
+            && draft.open.arrival_of(&pod.uid).is_none()
         {
-            draft.open.pods.push(pod.uid.clone());
+            draft.open.pods.push((pod.uid.clone(), ip));
             if self.ledger.of_uid(&pod.uid).is_empty() {
                 self.push(draft, [Pressure::PodIn(standing_key(tenant))]);
             }
@@ -171,6 +180,11 @@ impl Engine {
             self.weigh(&pressure, true);
             draft.open.pressures.push(pressure);
         }
+    }
+
+    /// An address that the pod is about to have by an open plan.
+    pub(super) fn arrival_of(&self, uid: &Name) -> Option<IpAddr> {
+        self.open.values().find_map(|open| open.arrival_of(uid))
     }
 
     /// Takes back what an open plan counted for.
