@@ -141,8 +141,8 @@ pub struct Engine {
     held: BTreeMap<Target, Held>,
     open: BTreeMap<PlanId, OpenPlan>,
     claims: Claims,
-    /// Addresses of pods that are not known to be bound, with the time of the last attempt.
-    provisional: BTreeMap<IpAddr, Duration>,
+    /// Addresses of pods that are not known to be bound.
+    provisional: BTreeMap<IpAddr, Attempt>,
     /// Pods that ended while a plan held addresses of theirs.
     ended: BTreeMap<Name, Ending>,
     /// Records that somebody deleted under a live pod: held, and to be written again.
@@ -358,7 +358,7 @@ impl Engine {
             }
             None => _ = self.mark_ends.remove(&ip),
         }
-        if !known.as_ref().is_some_and(|known| known.record.is_live()) {
+        if known.as_ref().and_then(uid_of) != self.ledger.known(ip).and_then(uid_of) {
             self.provisional.remove(&ip);
         }
         if known.is_some() {
@@ -397,6 +397,18 @@ impl Engine {
             .get(&ip)
             .is_some_and(|end| *end > now.elapsed)
     }
+}
+
+/// The last attempt of a pod to get bound with an address.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    at: Duration,
+    /// Nobody had the address before the pod's first attempt: there is nothing to go back to.
+    fresh: bool,
+}
+
+fn uid_of(known: &Known) -> Option<&Name> {
+    known.record.owner.pod().map(|pod| &pod.uid)
 }
 
 fn address_of(target: &Target) -> Option<IpAddr> {

@@ -160,7 +160,7 @@ impl Engine {
         match former {
             Some(former) if same_but_for_time(&former, &record) => {
                 if let Some(attempt) = self.provisional.get_mut(&ip) {
-                    *attempt = now.elapsed;
+                    attempt.at = now.elapsed;
                 }
             }
             former => {

@@ -171,6 +171,12 @@ impl Engine {
         {
             return Some(refusal);
         }
+        if let Some(nodes) = self.node_addresses.get(&ip)
+            && !record.is_live()
+        {
+            let node = nodes.first().cloned().unwrap_or_default();
+            return Some(Refusal::NodeAddress { ip, node });
+        }
         let mark = record
             .mark
             .as_ref()

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::Engine;
 use super::stage::{Draft, Staged};
-use super::verdict::Verdict;
+use super::verdict::{Verdict, keeper};
 use crate::fact::World;
 use crate::name::Name;
-use crate::owner::{AppRef, Owner, Pod, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::plan::{Event, Plan};
 use crate::record::{Attachment, Mark, MarkKind, Record};
 use crate::time::Now;
@@ -58,10 +58,35 @@ impl Engine {
         let mut draft = self.draft(now);
         for ip in extra {
             if !addresses.contains(&ip) && !self.is_held(ip) {
-                self.stage_release(&mut draft, ip, now);
+                self.stage_extra(&mut draft, ip, now);
             }
         }
         self.finish(draft)
+    }
+
+    /// Takes the bound pod off an address that it does not use: what its app or pool kept for any of
+    /// its pods goes back there.
+    fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+        let record = self.ledger.record(ip).cloned();
+        let tenant = record.as_ref().and_then(|record| record.owner.tenant());
+        match (&record, tenant) {
+            (Some(record), Some(tenant))
+                if matches!(tenant.slot, Slot::Any | Slot::Once(_))
+                    && record.policy.is_sticky()
+                    && !self.is_fresh(ip) =>
+            {
+                let mark = self.lasting_mark(ip, record, now);
+                self.stage_keep(draft, ip, Event::Reserve, keeper(tenant), mark, record);
+            }
+            _ => self.stage_release(draft, ip, now),
+        }
+    }
+
+    /// Whether nobody had the address before the pod that is not bound with it yet.
+    pub(super) fn is_fresh(&self, ip: IpAddr) -> bool {
+        self.provisional
+            .get(&ip)
+            .is_some_and(|attempt| attempt.fresh)
     }
 
     fn is_vacant(&self, ip: IpAddr) -> bool {
@@ -183,17 +208,27 @@ impl Engine {
         };
         let mark = rest.or_else(|| self.lasting_mark(ip, &record, now));
         match verdict {
-            Verdict::Keep(owner) => {
-                let kept = Record {
-                    owner,
-                    attachment: None,
-                    mark,
-                    ..(*record).clone()
-                };
-                self.stage(draft, ip, event, Some(Staged::new(kept)));
-            }
+            Verdict::Keep(owner) => self.stage_keep(draft, ip, event, owner, mark, &record),
             Verdict::Free => self.stage_free(draft, ip, mark, &record),
         }
+    }
+
+    fn stage_keep(
+        &mut self,
+        draft: &mut Draft,
+        ip: IpAddr,
+        event: Event,
+        owner: Owner,
+        mark: Option<Mark>,
+        record: &Record,
+    ) {
+        let kept = Record {
+            owner,
+            attachment: None,
+            mark,
+            ..record.clone()
+        };
+        self.stage(draft, ip, event, Some(Staged::new(kept)));
     }
 
     /// Frees an address that has a record.

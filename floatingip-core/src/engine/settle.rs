@@ -1,11 +1,12 @@
 //! Settling: the only end of a plan.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ledger::Known;
-use super::{Ending, Engine};
+use super::{Attempt, Ending, Engine};
 use crate::name::Name;
-use crate::plan::{Event, Plan, Write};
+use crate::plan::{Entry, Event, Plan, Write};
 use crate::record::{Target, Value, Version};
 use crate::store::Outcome;
 use crate::time::Now;
@@ -84,19 +85,10 @@ impl Engine {
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {
         match (write.target, write.put) {
             (Target::Address(ip), Some(Value::Address(record))) => {
-                let attempt = write
-                    .entry
-                    .is_some_and(|entry| entry.event == Event::Allocate);
-                self.set_record(
-                    ip,
-                    Some(Known {
-                        version,
-                        record: Arc::new(record),
-                    }),
-                    now,
-                );
-                if attempt && !self.settings.binds_at_once {
-                    self.provisional.insert(ip, now.elapsed);
+                let record = Arc::new(record);
+                self.set_record(ip, Some(Known { version, record }), now);
+                if let Some(entry) = write.entry {
+                    self.note_attempt(ip, &entry, now);
                 }
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
@@ -104,6 +96,19 @@ impl Engine {
             }
             (target, _) => self.forget(&target, version, now),
         }
+    }
+
+    /// From an allocation on, its pod has to get bound.
+    fn note_attempt(&mut self, ip: IpAddr, entry: &Entry, now: Now) {
+        if entry.event != Event::Allocate || self.settings.binds_at_once {
+            return;
+        }
+        let again = self.provisional.get(&ip).is_some_and(|former| former.fresh);
+        let attempt = Attempt {
+            at: now.elapsed,
+            fresh: entry.from.is_none() || again,
+        };
+        self.provisional.insert(ip, attempt);
     }
 
     /// Something else is there than the plan expected: that is what is true.
