@@ -315,7 +315,7 @@ impl Engine {
             subnet: subnet.id(),
             total: subnet.usable().size(),
             allocated: subnet.configured().ranges().iter().map(between).sum(),
-            free: self.giveable(subnet.id()),
+            free: self.spaces.get(subnet.id().index()).map_or(0, Space::free),
         }
     }
 
@@ -427,7 +427,7 @@ pub struct Usage {
     pub total: u128,
     /// Addresses in its ranges that have a record.
     pub allocated: usize,
-    /// Addresses that could be handed out now.
+    /// Addresses that nothing takes; a disabled subnet hands out none of them.
     pub free: u128,
 }
 

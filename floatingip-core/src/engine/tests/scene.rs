@@ -119,6 +119,11 @@ impl Asker {
         Self { pod, ..self }
     }
 
+    pub(super) fn in_namespace(self, namespace: &str) -> Self {
+        let pod = self.pod.in_namespace(namespace);
+        Self { pod, ..self }
+    }
+
     pub(super) fn on(self, node: &str) -> Self {
         let pod = self.pod.on_node(node);
         Self { pod, ..self }
