@@ -51,7 +51,7 @@ fn an_address_that_is_no_longer_configured_stays_with_its_live_pod() {
     let difference = scene.configure(&[subnet_a("10.0.0.3~10.0.0.4")]);
     assert!(difference.removed.contains(a(1)));
     scene.sweep();
-    assert_eq!(scene.holder(a(1)), Some(pod.pod().uid.clone()));
+    assert_eq!(scene.holder(a(1)), Some(pod.pod().uid));
     assert_eq!(scene.allocate(&replica("web-y")), a(3));
     scene.end(&pod);
     assert!(scene.record(a(1)).is_none());
