@@ -311,9 +311,9 @@ impl Engine {
             true => self.claims.on_reserve(pot, &asking.request.pod().uid),
             false => 0,
         };
-        let left = reserve
-            .len()
-            .saturating_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
+        // Those who claim may all come for what is within this reach.
+        let claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
+        let most = count.saturating_add(claimed);
         let mut found = Vec::new();
         for subnet in self
             .reachable(asking.reach)
@@ -323,10 +323,10 @@ impl Engine {
                 let from = reserve.iter_from(reserve.rank(&range.first()));
                 let inside = from.take_while(|ip| **ip <= range.last());
                 let good = inside.filter(|ip| !self.is_marked(**ip, asking.now));
-                found.extend(good.take(count.min(left).saturating_sub(found.len())));
+                found.extend(good.take(most.saturating_sub(found.len())));
             }
         }
-        found
+        found.into_iter().skip(claimed).collect()
     }
 
     /// For each want, addresses that nobody has.

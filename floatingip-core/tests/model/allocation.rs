@@ -111,6 +111,7 @@ impl Model {
             &allocation.addresses,
             &allocation.plan,
         )?;
+        self.forget_changed(pod);
         let ready = Ready {
             uid: pod.uid.clone(),
             node,
@@ -316,6 +317,20 @@ impl Model {
             let safe = addresses.iter().filter(|ip| !self.robbed.contains_key(ip));
             let theirs = safe.map(|ip| (*ip, slot.clone()));
             self.expected.extend(theirs);
+        }
+    }
+
+    /// A pod with another policy takes the slot's addresses over: from now on its policy holds.
+    fn forget_changed(&mut self, pod: &Pod) {
+        let Some(slot) = pod.tenant.slot_ref() else {
+            return;
+        };
+        let fills =
+            |other: &&Pod| other.bound.is_some() && other.tenant.slot_ref().as_ref() == Some(&slot);
+        let last = self.truth.pods.iter().rfind(fills);
+        if last.is_some_and(|last| last.policy != pod.policy || last.tenant.pool != pod.tenant.pool)
+        {
+            self.expected.retain(|_, expected| *expected != slot);
         }
     }
 
