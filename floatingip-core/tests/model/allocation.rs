@@ -18,7 +18,7 @@ use floatingip_core::{Name, Store};
 use super::leader::{Open, Purpose, Ready, address_of};
 use super::network::NODES;
 use super::ops::How;
-use super::world::{Binding, Lagging, Pod};
+use super::world::{Asks, Binding, Lagging, Pod};
 use super::{Checked, Model, Planted, ensure, pick};
 
 /// How long the scheduler waits for a bind.
@@ -144,7 +144,9 @@ impl Model {
         lag: u8,
     ) -> Result<bool, String> {
         let app = usize::from(app) % self.truth.apps.len();
-        let waits = |pod: &&Pod| pod.app == app && pod.is_live() && pod.bound.is_none();
+        // Claims count addresses of a subnet, not of the ranges that a pod names in it.
+        let counted = self.truth.apps[app].asks != Asks::Ranges;
+        let waits = |pod: &&Pod| counted && pod.app == app && pod.is_live() && pod.bound.is_none();
         let pods: Vec<Pod> = self
             .truth
             .pods
