@@ -351,9 +351,8 @@ impl Engine {
             }
             None => _ = self.mark_ends.remove(&ip),
         }
-        if !known.as_ref().is_some_and(|known| known.record.is_live()) {
-            self.provisional.remove(&ip);
-        }
+        // Who attempted what was there before says nothing of what is there now.
+        self.provisional.remove(&ip);
         if known.is_some() {
             self.missing.remove(&ip);
         }
