@@ -146,7 +146,15 @@ impl Model {
         let app = usize::from(app) % self.truth.apps.len();
         // Claims count addresses of a subnet, not of the ranges that a pod names in it.
         let counted = self.truth.apps[app].asks != Asks::Ranges;
-        let waits = |pod: &&Pod| counted && pod.app == app && pod.is_live() && pod.bound.is_none();
+        let spec = &self.truth.apps[app];
+        // A pod that was scaled away still gets its own address back, without a claim.
+        let has_slot = |pod: &Pod| match pod.tenant.slot {
+            Slot::Ordinal(n) => (spec.start..spec.start + u64::from(spec.replicas)).contains(&n),
+            _ => true,
+        };
+        let waits = |pod: &&Pod| {
+            counted && has_slot(pod) && pod.app == app && pod.is_live() && pod.bound.is_none()
+        };
         let pods: Vec<Pod> = self
             .truth
             .pods
