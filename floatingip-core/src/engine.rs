@@ -358,9 +358,8 @@ impl Engine {
             }
             None => _ = self.mark_ends.remove(&ip),
         }
-        if known.as_ref().and_then(uid_of) != self.ledger.known(ip).and_then(uid_of) {
-            self.provisional.remove(&ip);
-        }
+        // Who attempted what was there before says nothing of what is there now.
+        self.provisional.remove(&ip);
         if known.is_some() {
             self.missing.remove(&ip);
         }
@@ -405,10 +404,6 @@ struct Attempt {
     at: Duration,
     /// Nobody had the address before the pod's first attempt: there is nothing to go back to.
     fresh: bool,
-}
-
-fn uid_of(known: &Known) -> Option<&Name> {
-    known.record.owner.pod().map(|pod| &pod.uid)
 }
 
 fn address_of(target: &Target) -> Option<IpAddr> {

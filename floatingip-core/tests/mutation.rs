@@ -42,6 +42,11 @@ fn assert_found(planted: Planted) {
 }
 
 #[test]
+fn the_same_sequences_pass_without_a_bug() {
+    assert_eq!(sequences_until_found(None), None);
+}
+
+#[test]
 fn release_by_name_instead_of_uid_is_found() {
     assert_found(Planted::ReleaseByName);
 }

@@ -14,7 +14,7 @@ use crate::fact::World;
 use crate::name::Name;
 use crate::owner::{AppRef, Owner};
 use crate::plan::{Event, Plan};
-use crate::record::Record;
+use crate::record::{PlanId, Record};
 use crate::refusal::Refusal;
 use crate::request::PodRequest;
 use crate::time::Now;
@@ -158,7 +158,7 @@ impl Engine {
             plan: None,
         };
         match former {
-            Some(former) if same_but_for_time(&former, &record) => {
+            Some(former) if same_but_for_time(&former, &record) && !self.is_foreign(&former) => {
                 if let Some(attempt) = self.provisional.get_mut(&ip) {
                     attempt.at = now.elapsed;
                 }
@@ -178,6 +178,13 @@ impl Engine {
         if self.ledger.app(&app).is_some() {
             self.ledger.app_mut(&app).asked = Some(PerFamily::count(addresses));
         }
+    }
+
+    /// Whether another process wrote the record and may take the pod's attempt for over: written again,
+    /// it is at a version that the other cannot free.
+    fn is_foreign(&self, record: &Record) -> bool {
+        let ours = |plan: PlanId| plan.incarnation == self.settings.incarnation;
+        self.settings.shared_store && !record.plan.is_some_and(ours)
     }
 
     /// Remembers how many pods the app may have, for when nobody can tell any more.

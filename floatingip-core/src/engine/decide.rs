@@ -311,7 +311,9 @@ impl Engine {
             true => self.claims.on_reserve(pot, &asking.request.pod().uid),
             false => 0,
         };
-        let left = reserve.len().saturating_sub(count(claimed));
+        // Those who claim may all come for what is within this reach.
+        let claimed = count(claimed);
+        let most = most.saturating_add(claimed);
         let mut found = Vec::new();
         for subnet in self
             .reachable(asking.reach)
@@ -323,10 +325,10 @@ impl Engine {
                 let good = inside.filter(|ip| {
                     !self.is_marked(**ip, asking.now) && !self.node_addresses.contains_key(*ip)
                 });
-                found.extend(good.take(most.min(left).saturating_sub(found.len())));
+                found.extend(good.take(most.saturating_sub(found.len())));
             }
         }
-        found
+        found.into_iter().skip(claimed).collect()
     }
 
     /// For each want, addresses that nobody has.

@@ -10,7 +10,7 @@ use crate::counted::CountedMap;
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot, Tenant};
 use crate::range::Family;
-use crate::record::{Attachment, Record, Version};
+use crate::record::{Attachment, PlanId, Record, Version};
 
 /// A durable record as it is known.
 #[derive(Clone, Debug)]
@@ -172,7 +172,7 @@ impl Ledger {
 
     fn index(&mut self, ip: IpAddr, record: &Record) {
         if let Some(tenant) = record.owner.tenant() {
-            self.index_tenant(ip, tenant);
+            self.index_tenant(ip, tenant, record.plan);
         }
         if let Some(pool) = record.owner.pool() {
             self.pool_mut(pool).total += 1;
@@ -200,21 +200,40 @@ impl Ledger {
         self.hide(ip, &Face::of(record));
     }
 
-    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, plan: Option<PlanId>) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
-            let former = PerFamily::count(&self.of_known_uid(&pod.uid));
+            let others = self.of_known_uid(&pod.uid);
             self.by_uid.insert((pod.uid.clone(), ip));
-            let standing = self.app_mut(&key);
-            standing.pods += u64::from(former == PerFamily::default());
-            let seen = standing.seen.of_mut(Family::of(ip));
-            *seen = (*seen).max(former.of(Family::of(ip)) + 1);
+            self.app_mut(&key).pods += u64::from(others.is_empty());
+            self.see_together(ip, &key, others, plan);
         }
         let standing = self.app_mut(&key);
         standing.slots.insert((tenant.slot.clone(), ip));
         if tenant.slot == Slot::Any && tenant.pool.is_none() {
             standing.any.change(Family::of(ip), true);
         }
+    }
+
+    /// Notes how many addresses the pod got together. What its former attempts left behind does not
+    /// make its slot worth more.
+    fn see_together(
+        &mut self,
+        ip: IpAddr,
+        app: &AppRef,
+        others: Vec<IpAddr>,
+        plan: Option<PlanId>,
+    ) {
+        let mut together = others;
+        together.retain(|other| {
+            self.record(*other)
+                .is_some_and(|record| record.plan == plan)
+        });
+        together.push(ip);
+        let family = Family::of(ip);
+        let count = PerFamily::count(&together).of(family);
+        let seen = self.app_mut(app).seen.of_mut(family);
+        *seen = count.max(*seen);
     }
 
     /// The addresses of a pod; none where its UID is not known, which may be many pods'.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::ledger::Known;
 use super::{Attempt, Ending, Engine};
 use crate::name::Name;
+use crate::owner::Owner;
 use crate::plan::{Entry, Event, Plan, Write};
 use crate::record::{Target, Value, Version};
 use crate::store::Outcome;
@@ -85,10 +86,11 @@ impl Engine {
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {
         match (write.target, write.put) {
             (Target::Address(ip), Some(Value::Address(record))) => {
+                let again = self.is_fresh(ip);
                 let record = Arc::new(record);
                 self.set_record(ip, Some(Known { version, record }), now);
                 if let Some(entry) = write.entry {
-                    self.note_attempt(ip, &entry, now);
+                    self.note_attempt(ip, &entry, again, now);
                 }
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
@@ -98,12 +100,14 @@ impl Engine {
         }
     }
 
-    /// From an allocation on, its pod has to get bound.
-    fn note_attempt(&mut self, ip: IpAddr, entry: &Entry, now: Now) {
+    /// From an allocation on, its pod has to get bound. One that is made again, on another node, is as
+    /// fresh as it was; one that takes another pod's place has somebody to go back to.
+    fn note_attempt(&mut self, ip: IpAddr, entry: &Entry, was_fresh: bool, now: Now) {
         if entry.event != Event::Allocate || self.settings.binds_at_once {
             return;
         }
-        let again = self.provisional.get(&ip).is_some_and(|former| former.fresh);
+        let uid = |owner: &Option<Owner>| Some(owner.as_ref()?.pod()?.uid.clone());
+        let again = was_fresh && uid(&entry.from) == uid(&entry.to);
         let attempt = Attempt {
             at: now.elapsed,
             fresh: entry.from.is_none() || again,

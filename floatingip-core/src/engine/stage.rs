@@ -169,7 +169,10 @@ impl Engine {
             && draft.open.arrival_of(&pod.uid).is_none()
         {
             draft.open.pods.push((pod.uid.clone(), ip));
-            if self.ledger.of_uid(&pod.uid).is_empty() {
+            // In the place of a former pod of the app there is not one more.
+            let replaces =
+                from.is_some_and(|from| from.pod().is_some() && from.app() == tenant.app_ref());
+            if !replaces && self.ledger.of_uid(&pod.uid).is_empty() {
                 self.push(draft, [Pressure::PodIn(standing_key(tenant))]);
             }
         }

@@ -18,7 +18,7 @@ use floatingip_core::{Name, Store};
 use super::leader::{Open, Purpose, Ready, address_of};
 use super::network::NODES;
 use super::ops::How;
-use super::world::{Binding, Lagging, Pod};
+use super::world::{Asks, Binding, Lagging, Pod};
 use super::{Checked, Model, Planted, ensure, pick};
 
 /// How long the scheduler waits for a bind.
@@ -111,6 +111,7 @@ impl Model {
             &allocation.addresses,
             &allocation.plan,
         )?;
+        self.forget_changed(pod);
         let ready = Ready {
             uid: pod.uid.clone(),
             node,
@@ -143,7 +144,17 @@ impl Model {
         lag: u8,
     ) -> Result<bool, String> {
         let app = usize::from(app) % self.truth.apps.len();
-        let waits = |pod: &&Pod| pod.app == app && pod.is_live() && pod.bound.is_none();
+        // Claims count addresses of a subnet, not of the ranges that a pod names in it.
+        let counted = self.truth.apps[app].asks != Asks::Ranges;
+        let spec = &self.truth.apps[app];
+        // A pod that was scaled away still gets its own address back, without a claim.
+        let has_slot = |pod: &Pod| match pod.tenant.slot {
+            Slot::Ordinal(n) => (spec.start..spec.start + u64::from(spec.replicas)).contains(&n),
+            _ => true,
+        };
+        let waits = |pod: &&Pod| {
+            counted && has_slot(pod) && pod.app == app && pod.is_live() && pod.bound.is_none()
+        };
         let pods: Vec<Pod> = self
             .truth
             .pods
@@ -316,6 +327,20 @@ impl Model {
             let safe = addresses.iter().filter(|ip| !self.robbed.contains_key(ip));
             let theirs = safe.map(|ip| (*ip, slot.clone()));
             self.expected.extend(theirs);
+        }
+    }
+
+    /// A pod with another policy takes the slot's addresses over: from now on its policy holds.
+    fn forget_changed(&mut self, pod: &Pod) {
+        let Some(slot) = pod.tenant.slot_ref() else {
+            return;
+        };
+        let fills =
+            |other: &&Pod| other.bound.is_some() && other.tenant.slot_ref().as_ref() == Some(&slot);
+        let last = self.truth.pods.iter().rfind(fills);
+        if last.is_some_and(|last| last.policy != pod.policy || last.tenant.pool != pod.tenant.pool)
+        {
+            self.expected.retain(|_, expected| *expected != slot);
         }
     }
 

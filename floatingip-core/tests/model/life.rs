@@ -281,7 +281,6 @@ impl Model {
         block_on(self.base.apply(&batch));
         self.robbed.insert(ip, victim);
         self.expected.remove(&ip);
-        self.reserved.remove(&ip);
         true
     }
 }
