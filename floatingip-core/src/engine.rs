@@ -140,6 +140,8 @@ pub struct Engine {
     pools: BTreeMap<PoolName, (Version, PoolRecord)>,
     held: BTreeMap<Target, Held>,
     open: BTreeMap<PlanId, OpenPlan>,
+    /// For each pod that is about to have addresses by an open plan, the first of them.
+    arrivals: BTreeMap<(Name, PlanId), IpAddr>,
     claims: Claims,
     /// Addresses of pods that are not known to be bound.
     provisional: BTreeMap<IpAddr, Attempt>,
@@ -167,6 +169,7 @@ impl Engine {
             pools: BTreeMap::new(),
             held: BTreeMap::new(),
             open: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             claims: Claims::default(),
             provisional: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -178,7 +181,9 @@ impl Engine {
         }
     }
 
-    /// Takes in what a store has. For the start, before anything is planned. O(n log n).
+    /// Takes in what a store has. For the start, before anything is planned and after the first
+    /// [`Engine::reconfigure`], so that every subnet goes on behind its most recently used address.
+    /// O(n log n).
     pub fn load(&mut self, snapshot: Snapshot, now: Now) {
         let mut latest: BTreeMap<SubnetId, (crate::WallTime, IpAddr)> = BTreeMap::new();
         for (ip, version, record) in snapshot.addresses {

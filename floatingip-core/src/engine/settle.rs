@@ -35,7 +35,7 @@ impl Engine {
     /// addresses. Cannot fail. An outcome that is missing leaves its address held, which is safe: what
     /// is not certain is never settled by absence.
     pub fn settle(&mut self, plan: Plan, outcomes: Vec<Outcome>, now: Now) -> Settled {
-        let open = self.open.remove(&plan.batch.id);
+        let id = plan.batch.id;
         let mut settled = Settled::default();
         for (write, outcome) in plan.batch.writes.into_iter().zip(outcomes) {
             let target = write.target.clone();
@@ -59,9 +59,7 @@ impl Engine {
             }
         }
         // Last, so that an app whose first address this is stays known, with its cap.
-        if let Some(open) = open {
-            self.relieve(&open);
-        }
+        self.relieve(id);
         settled
     }
 

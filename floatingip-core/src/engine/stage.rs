@@ -22,17 +22,8 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct OpenPlan {
     pressures: Vec<Pressure>,
-    /// The pods that are about to have addresses by it, each with the first of them.
-    pub(super) pods: Vec<(Name, IpAddr)>,
-}
-
-impl OpenPlan {
-    /// An address that the pod is about to have by it.
-    pub(super) fn arrival_of(&self, uid: &Name) -> Option<IpAddr> {
-        self.pods
-            .iter()
-            .find_map(|(pod, ip)| (pod == uid).then_some(*ip))
-    }
+    /// The pods that are about to have addresses by it.
+    pods: Vec<Name>,
 }
 
 /// What an open plan does to a count, were it applied.
@@ -166,9 +157,10 @@ impl Engine {
         }
         if let Some(tenant) = to.and_then(Owner::tenant)
             && let Some(pod) = &tenant.pod
-            && draft.open.arrival_of(&pod.uid).is_none()
+            && !draft.open.pods.contains(&pod.uid)
         {
-            draft.open.pods.push((pod.uid.clone(), ip));
+            draft.open.pods.push(pod.uid.clone());
+            self.arrivals.insert((pod.uid.clone(), draft.id), ip);
             // In the place of a former pod of the app there is not one more.
             let replaces =
                 from.is_some_and(|from| from.pod().is_some() && from.app() == tenant.app_ref());
@@ -185,15 +177,26 @@ impl Engine {
         }
     }
 
-    /// An address that the pod is about to have by an open plan.
+    /// An address that the pod is about to have by an open plan. O(log n).
     pub(super) fn arrival_of(&self, uid: &Name) -> Option<IpAddr> {
-        self.open.values().find_map(|open| open.arrival_of(uid))
+        let first = PlanId {
+            incarnation: 0,
+            serial: 0,
+        };
+        let ((pod, _), ip) = self.arrivals.range((uid.clone(), first)..).next()?;
+        (pod == uid).then_some(*ip)
     }
 
     /// Takes back what an open plan counted for.
-    pub(super) fn relieve(&mut self, open: &OpenPlan) {
+    pub(super) fn relieve(&mut self, id: PlanId) {
+        let Some(open) = self.open.remove(&id) else {
+            return;
+        };
         for pressure in &open.pressures {
             self.weigh(pressure, false);
+        }
+        for uid in open.pods {
+            self.arrivals.remove(&(uid, id));
         }
     }
 

@@ -16,7 +16,7 @@ use floatingip_core::topology::Reach;
 use floatingip_core::{Name, Store};
 
 use super::leader::{Open, Purpose, Ready, address_of};
-use super::network::NODES;
+use super::network::{Entry, NODES};
 use super::ops::How;
 use super::world::{Asks, Binding, Lagging, Pod};
 use super::{Checked, Model, Planted, ensure, pick};
@@ -573,10 +573,10 @@ impl Before {
             self.own
         );
         let entries = model.entries_of(who);
+        let gives = |entry: &Entry, ip| entry.gives(ip) && entry.serves(node);
         let good = |ip: &&IpAddr| {
-            entries
-                .iter()
-                .any(|entry| entry.contains(**ip) && !entry.disabled() && entry.serves(node))
+            let never = model.node_joined == Some(**ip);
+            !never && entries.iter().any(|entry| gives(entry, **ip))
         };
         let kept = self.shared.iter().find(good);
         let fresh = self.record(got).is_none();

@@ -45,10 +45,6 @@ impl Entry {
         self.nodes.contains(&NODES[node].1[1])
     }
 
-    pub(crate) fn disabled(&self) -> bool {
-        self.disabled
-    }
-
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         (self.first..=self.last).any(|n| self.nth(n) == ip)
     }
