@@ -156,7 +156,9 @@ impl Engine {
             plan: None,
         };
         match former {
-            Some(former) if same_but_for_time(&former, &record) && !self.is_foreign(&former) => {
+            Some(former)
+                if same_but_for_time(&former, &record) && !self.is_disputable(ip, &former) =>
+            {
                 if let Some(attempt) = self.provisional.get_mut(&ip) {
                     *attempt = now.elapsed;
                 }
@@ -170,11 +172,12 @@ impl Engine {
         }
     }
 
-    /// Whether another process wrote the record and may take the pod's attempt for over: written again,
-    /// it is at a version that the other cannot free.
-    fn is_foreign(&self, record: &Record) -> bool {
+    /// Whether another process may take the pod's attempt for over and free the address: it is written
+    /// again, and is at a version then that the other cannot free.
+    fn is_disputable(&self, ip: IpAddr, record: &Record) -> bool {
         let ours = |plan: PlanId| plan.incarnation == self.settings.incarnation;
-        self.settings.shared_store && !record.plan.is_some_and(ours)
+        let settled = record.plan.is_some_and(ours) && !self.provisional.contains_key(&ip);
+        self.settings.shared_store && !settled
     }
 
     /// Remembers how many pods the app may have, for when nobody can tell any more.

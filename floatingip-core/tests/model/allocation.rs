@@ -417,7 +417,12 @@ impl Before {
         let app = request.tenant().app_ref();
         let of_app = |record: &&Record| app.is_some() && record.owner.app() == app;
         let known = records.iter().map(|(_, record)| record);
-        let live = known.clone().chain(leader.on_their_way()).filter(of_app);
+        let replaced = leader.taken_over();
+        let staying = records
+            .iter()
+            .filter(|(ip, _)| !replaced.contains(ip))
+            .map(|(_, record)| record);
+        let live = staying.chain(leader.on_their_way()).filter(of_app);
         let pods = live.filter_map(|record| record.owner.pod().map(|pod| pod.uid.clone()));
         let world = Lagging {
             truth: &model.truth,
