@@ -39,7 +39,9 @@ impl Model {
     /// A node that the scheduler would offer the pod.
     fn pick_node(&self, pod: &Pod, n: u8) -> usize {
         let bound = pod.bound.as_ref().map(|binding| binding.node);
-        bound.or(pod.pinned).unwrap_or(usize::from(n) % NODES.len())
+        bound
+            .or(pod.pinned)
+            .unwrap_or_else(|| usize::from(n) % NODES.len())
     }
 
     pub(super) fn pick_request(&self, pod: u8, node: u8) -> Option<(Pod, usize)> {
@@ -423,7 +425,11 @@ impl Before {
             .filter(|(ip, _)| !replaced.contains(ip))
             .map(|(_, record)| record);
         let live = staying.chain(leader.on_their_way()).filter(of_app);
-        let pods = live.filter_map(|record| record.owner.pod().map(|pod| pod.uid.clone()));
+        // Those that have ended use nothing any more.
+        let lives = |uid: &Name| model.truth.pod(uid).is_some_and(Pod::is_live);
+        let pods = live
+            .filter_map(|record| record.owner.pod().map(|pod| pod.uid.clone()))
+            .filter(lives);
         let world = Lagging {
             truth: &model.truth,
             lag,
