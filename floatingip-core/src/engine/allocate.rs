@@ -211,10 +211,12 @@ fn claim_for<'a>(
     let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
     let mut reserve = 0;
     let mut growth = 0;
+    let mut returns = false;
     for decision in decisions {
         let given_up = decision.exchange.len() as u64;
         reserve = reserve.max(decision.from_reserve + given_up);
         growth = growth.max(decision.growth);
+        returns |= decision.returns;
         for (subnet, count) in counted(&decision.fresh) {
             match fresh.iter_mut().find(|(known, _)| *known == subnet) {
                 Some((_, most)) => *most = count.max(*most),
@@ -222,7 +224,8 @@ fn claim_for<'a>(
             }
         }
     }
-    let takes = reserve > 0 || !fresh.is_empty();
+    // Who finds its own address again is one more pod of the app, too.
+    let takes = reserve > 0 || !fresh.is_empty() || returns;
     takes.then(|| Claim {
         fresh,
         reserve,
