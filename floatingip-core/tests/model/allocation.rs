@@ -340,8 +340,11 @@ impl Model {
         let fills =
             |other: &&Pod| other.bound.is_some() && other.tenant.slot_ref().as_ref() == Some(&slot);
         let last = self.truth.pods.iter().rfind(fills);
-        if last.is_some_and(|last| last.policy != pod.policy || last.tenant.pool != pod.tenant.pool)
-        {
+        let other = |last: &Pod| {
+            let (then, now) = (&last.tenant, &pod.tenant);
+            last.policy != pod.policy || then.pool != now.pool || then.app != now.app
+        };
+        if last.is_some_and(other) {
             self.expected.retain(|_, expected| *expected != slot);
         }
     }
