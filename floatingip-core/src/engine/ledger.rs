@@ -10,7 +10,8 @@ use crate::counted::CountedMap;
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot, Tenant};
 use crate::range::Family;
-use crate::record::{Attachment, PlanId, Record, Version};
+use crate::record::{Attachment, Record, Version};
+use crate::time::WallTime;
 
 /// A durable record as it is known.
 #[derive(Clone, Debug)]
@@ -172,7 +173,7 @@ impl Ledger {
 
     fn index(&mut self, ip: IpAddr, record: &Record) {
         if let Some(tenant) = record.owner.tenant() {
-            self.index_tenant(ip, tenant, record.plan);
+            self.index_tenant(ip, tenant, record.updated_at);
         }
         if let Some(pool) = record.owner.pool() {
             self.pool_mut(pool).total += 1;
@@ -200,13 +201,13 @@ impl Ledger {
         self.hide(ip, &Face::of(record));
     }
 
-    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, plan: Option<PlanId>) {
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, since: WallTime) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
             let others = self.of_known_uid(&pod.uid);
             self.by_uid.insert((pod.uid.clone(), ip));
             self.app_mut(&key).pods += u64::from(others.is_empty());
-            self.see_together(ip, &key, others, plan);
+            self.see_together(ip, &key, others, since);
         }
         let standing = self.app_mut(&key);
         standing.slots.insert((tenant.slot.clone(), ip));
@@ -215,19 +216,13 @@ impl Ledger {
         }
     }
 
-    /// Notes how many addresses the pod got together. What its former attempts left behind does not
-    /// make its slot worth more.
-    fn see_together(
-        &mut self,
-        ip: IpAddr,
-        app: &AppRef,
-        others: Vec<IpAddr>,
-        plan: Option<PlanId>,
-    ) {
+    /// Notes how many addresses the pod got together: in one plan, so with one time. What its former
+    /// attempts left behind does not make its slot worth more.
+    fn see_together(&mut self, ip: IpAddr, app: &AppRef, others: Vec<IpAddr>, since: WallTime) {
         let mut together = others;
         together.retain(|other| {
-            self.record(*other)
-                .is_some_and(|record| record.plan == plan)
+            let record = self.record(*other);
+            record.is_some_and(|record| record.updated_at == since)
         });
         together.push(ip);
         let family = Family::of(ip);
