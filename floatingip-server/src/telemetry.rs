@@ -15,6 +15,8 @@ pub(crate) fn install(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would tell of a standard error that is gone on standard error, and panic.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     let installed = match format {
         LogFormat::Text => lines.try_init(),
