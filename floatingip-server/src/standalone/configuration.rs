@@ -77,7 +77,7 @@ pub enum Unusable {
     #[error(transparent)]
     Manifest(#[from] ConfigFileError),
     /// The list has faults.
-    #[error(transparent)]
+    #[error("the list of subnets has these faults:\n{0}")]
     Faults(#[from] Faults),
 }
 
@@ -200,15 +200,17 @@ impl Follow {
         match parsed {
             Ok((json, config)) => {
                 let difference = self.core.reconfigure(config.into_topology());
+                self.status.send_replace(Status::default());
                 tell(&difference);
                 keep(self.core.store(), &json).await;
-                self.status.send_replace(Status::default());
             }
             Err(fault) => {
                 let file = self.source.path.display().to_string();
+                let fault = fault.to_string();
+                self.status.send_replace(Status {
+                    fault: Some(fault.clone()),
+                });
                 error!("{file} is not usable, the configuration in force stays: {fault}");
-                let fault = Some(fault.to_string());
-                self.status.send_replace(Status { fault });
             }
         }
     }
