@@ -66,6 +66,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// A task that keeps the addresses or follows the configuration has panicked.
+    #[error("a part of the server broke down, see above: start it again, and report it")]
+    Broken,
     /// The machine gave out.
     #[error("the server cannot go on")]
     Io(#[from] io::Error),
@@ -109,7 +112,7 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
     let desk = Arc::new(Desk::new(Arc::clone(&core), seen));
-    let app = router(desk, api_settings(&settings, &listener));
+    let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
     let ending = Ending::hear()?;
     info!(
         addresses = core.engine().len(),
@@ -129,10 +132,21 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     };
     tasks.spawn(follow.run());
     let limits = connection::Limits::default();
-    listener.serve(app, ending.told(), limits).await;
+    let mut broken = false;
+    let ended = async {
+        tokio::select! {
+            () = ending.told() => {}
+            // They have no end but a panic.
+            _ = tasks.join_next() => broken = true,
+        }
+    };
+    listener.serve(app, ended, limits).await;
     tasks.shutdown().await;
-    settle(&core).await;
+    settle(&core, &desk).await;
     close(core).await;
+    if broken {
+        return Err(ServeError::Broken);
+    }
     info!("ended");
     Ok(())
 }
@@ -207,8 +221,9 @@ async fn keep(core: Arc<Core>) {
 
 /// Waits for the writes of clients that have gone, and gives plans without a certain outcome a last
 /// chance; the store decides about the rest at the next start.
-async fn settle(core: &Core) {
+async fn settle(core: &Core, desk: &Desk) {
     let all = async {
+        let _none_begins = desk.last_write().await;
         while core.engine().open_plans() > 0 {
             core.tend().await;
             tokio::time::sleep(SETTLE / 100).await;
@@ -218,7 +233,7 @@ async fn settle(core: &Core) {
         let plans = core.engine().open_plans();
         warn!(
             plans,
-            "changes were not confirmed by the store before the end"
+            "the store did not confirm every change before the end"
         );
     }
 }

@@ -6,7 +6,7 @@ use floatingip_core::PoolName;
 use floatingip_core::engine::{Listing, Named, Usage};
 use floatingip_core::orchestrator;
 use floatingip_core::query::{Page, Query, Row};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore, watch};
 use tracing::error;
 
 use super::Core;
@@ -24,6 +24,8 @@ pub(super) struct Desk {
     /// The right to look at every record, kept to the end of it also when the client has gone: or
     /// clients that ask and leave would fill the queue of the threads.
     scans: Arc<Semaphore>,
+    /// Shared by the writes under way; the end of the server has it alone.
+    writes: RwLock<()>,
 }
 
 /// How many listings without an index are made at once.
@@ -35,7 +37,14 @@ impl Desk {
             core,
             configuration,
             scans: Arc::new(Semaphore::new(SCANS)),
+            writes: RwLock::default(),
         }
+    }
+
+    /// Waits for the writes under way, also those of clients that have gone. None begins while the
+    /// answer is kept.
+    pub(super) async fn last_write(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writes.write().await
     }
 }
 
@@ -65,6 +74,7 @@ impl Backend for Desk {
     }
 
     async fn release(&self, entries: Vec<ReleaseEntry>) -> Result<ReleaseReport, ReleaseError> {
+        let _under_way = self.writes.read().await;
         let named: Vec<Named> = entries.into_iter().map(Named::from).collect();
         let report = self
             .core
@@ -95,6 +105,7 @@ impl Backend for Desk {
     }
 
     async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {
+        let _under_way = self.writes.read().await;
         let written = self
             .core
             .put_pool(&pool.name, pool.size, pool.pre_allocate)
@@ -107,6 +118,7 @@ impl Backend for Desk {
     }
 
     async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
+        let _under_way = self.writes.read().await;
         let deleted = self.core.delete_pool(name).await;
         deleted.map_err(|stuck| unavailable("deletion of pool", name, stuck))
     }
