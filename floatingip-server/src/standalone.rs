@@ -41,6 +41,8 @@ const TEND_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long plans may take to be settled once no request is under way any more.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long the last commit may take.
+const CLOSE: Duration = Duration::from_secs(5);
 /// How long threads that wait for a disk are waited for at the very end.
 const THREADS: Duration = Duration::from_secs(2);
 
@@ -240,8 +242,10 @@ async fn settle(core: &Core, desk: &Desk) {
 
 async fn close(core: Arc<Core>) {
     // Closing waits for the last commit, which blocks.
-    let closed = tokio::task::spawn_blocking(move || core.store().close()).await;
-    if let Err(error) = closed {
-        error!("the store was not closed: {error}");
+    let closing = tokio::task::spawn_blocking(move || core.store().close());
+    match tokio::time::timeout(CLOSE, closing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!("the store was not closed: {error}"),
+        Err(_) => error!("the disk does not answer: the store repairs itself at the next start"),
     }
 }

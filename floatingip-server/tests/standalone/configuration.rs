@@ -167,3 +167,51 @@ fn a_manifest_with_the_list_in_place_is_read_without_a_warning() {
     assert_eq!(server.total(), 240.0);
     assert!(!server.log().contains("WARN"));
 }
+
+#[test]
+fn what_is_excluded_or_cordoned_is_not_handed_out() {
+    let home = Home::new(
+        r#"[
+        {"nodeSubnets": ["10.0.0.0/16", "fd00::/64"], "ips": ["10.0.70.0/29"], "exclude": ["10.0.70.3"],
+         "subnet": "10.0.70.0/24", "gateway": "10.0.70.1"},
+        {"nodeSubnets": ["10.0.0.0/16"], "ips": ["10.0.71.2~10.0.71.9"], "disabled": true,
+         "subnet": "10.0.71.0/24", "gateway": "10.0.71.1"}
+        ]"#,
+    );
+    let server = home.start();
+    assert_eq!(server.put_pool("blue", 100, 202), 5);
+    let given = ["2", "4", "5", "6", "7"].map(|last| format!("10.0.70.{last}"));
+    assert_eq!(server.ips("poolName=blue"), given);
+}
+
+#[test]
+fn the_largest_networks_cost_no_memory() {
+    let home = Home::new(
+        r#"[
+        {"nodeSubnets": ["172.16.0.0/16"], "ips": ["10.0.0.0/8"], "subnet": "10.0.0.0/8",
+         "gateway": "10.0.0.1"},
+        {"nodeSubnets": ["172.17.0.0/16"], "ips": ["fd00::/64"], "subnet": "fd00::/64",
+         "gateway": "fd00::1"}
+        ]"#,
+    );
+    let server = home.start();
+    assert_eq!(server.put_pool("blue", 5, 200), 5);
+    assert_eq!(server.ips("poolName=blue").len(), 5);
+    assert_eq!(server.total(), 16_777_216.0 + 18_446_744_073_709_551_616.0);
+    let refused = server.get("/v1/ip?includeFree=true").json(400);
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("too many to list"), "{message}");
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid()));
+    let Ok(status) = status else {
+        eprintln!("SKIPPED: no /proc, so the memory was NOT looked at");
+        return;
+    };
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most: u64 = most
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    assert!(most < 64 * 1024, "{most} kB");
+}

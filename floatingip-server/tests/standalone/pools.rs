@@ -141,3 +141,50 @@ fn writers_killed_in_full_flight_lose_nothing_that_was_acknowledged() {
         assert_eq!(server.ips(&format!("poolName={name}")).len(), 2, "{name}");
     }
 }
+
+#[test]
+fn pre_allocation_leaves_as_much_room_as_it_is_told() {
+    let home = Home::new(&with_ips("10.0.70.2~10.0.70.11"));
+    let server = home.start_with(&["--pool-headroom", "3"]);
+    assert_eq!(server.put_pool("blue", 9, 202), 7);
+}
+
+/// An address that is given while the configuration is exchanged is neither lost nor given twice.
+#[test]
+fn pools_that_grow_during_reloads_keep_what_they_were_told() {
+    let home = Home::new(SEED);
+    let server = home.start();
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let server = &server;
+                scope.spawn(move || {
+                    for size in 1..=10 {
+                        assert_eq!(server.put_pool(&format!("pool-{writer}"), size, 200), size);
+                    }
+                })
+            })
+            .collect();
+        for last in (100..200).step_by(10).cycle() {
+            if writers.iter().all(|writer| writer.is_finished()) {
+                break;
+            }
+            home.configure(&with_ips(&format!("10.0.70.2~10.0.70.{last}")));
+            server.signal("HUP");
+        }
+    });
+    let before = owned(&server);
+    server.kill();
+    assert_eq!(owned(&home.start()), before);
+}
+
+fn owned(server: &Server) -> Vec<Vec<String>> {
+    let pools = (0..4).map(|n| server.ips(&format!("size=100&poolName=pool-{n}")));
+    let pools: Vec<_> = pools.collect();
+    assert!(pools.iter().all(|pool| pool.len() == 10), "{pools:?}");
+    let mut all = pools.concat();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 40, "{pools:?}");
+    pools
+}
