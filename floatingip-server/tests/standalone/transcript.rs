@@ -75,7 +75,6 @@ fn replay(document: &str, place: &str) -> usize {
         assert_eq!(masked(&printed), masked(expected), "{}", block.text);
         ran += 1;
     }
-    assert!(ran > 0 || section.trim().is_empty(), "{section}");
     ran
 }
 
@@ -88,7 +87,7 @@ fn readme_try_it() {
     }
     for name in ["README.md", "README.zh-CN.md"] {
         let text = fs::read_to_string(repository().join(name)).unwrap();
-        replay(&text, PLACE);
+        assert!(replay(&text, PLACE) > 2, "{name}");
     }
 }
 
