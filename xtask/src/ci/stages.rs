@@ -50,14 +50,11 @@ pub(super) const ALL: &[Stage] = &[
         "licences, duplicates and sources of all dependencies",
         deny,
     ),
-    Stage {
-        default: false,
-        ..stage(
-            "schemathesis",
-            "generated requests against the server",
-            http,
-        )
-    },
+    stage(
+        "schemathesis",
+        "generated requests against the server",
+        http,
+    ),
 ];
 
 /// The least that must have run, so that a stage which finds nothing to do turns red instead of
@@ -72,12 +69,7 @@ mod floor {
 type Check = fn(&Workspace) -> Result<Done>;
 
 const fn stage(name: &'static str, about: &'static str, run: Check) -> Stage {
-    Stage {
-        name,
-        about,
-        default: true,
-        run,
-    }
+    Stage { name, about, run }
 }
 
 fn fmt(workspace: &Workspace) -> Result<Done> {
