@@ -15,7 +15,8 @@ use crate::time::Now;
 /// - [`VirtualTimer::new`] stands still until [`VirtualTimer::advance`] is called: for tests that look
 ///   at what holds while somebody waits.
 /// - [`VirtualTimer::automatic`] goes on by itself, from the end of one sleep to the next, once a sleep
-///   is polled again without any time having passed: for tests that only want the outcome.
+///   has been polled [`VirtualTimer::IDLE_POLLS`] times at the same time: for tests that only want
+///   the outcome. Whoever has something to do without sleeping has so many polls for it.
 ///
 /// Sleeps work under [`block_on`](super::block_on) and [`together`](super::together), which poll
 /// without being woken, and in any runtime.
@@ -43,6 +44,9 @@ pub struct VirtualTimer {
 }
 
 impl VirtualTimer {
+    /// After so many polls of a sleep without time passing, everybody is taken to sleep.
+    pub const IDLE_POLLS: u32 = 32;
+
     /// Stands still until it is told to go on. Both times of [`Now`] begin at zero.
     pub fn new() -> Self {
         Self::default()
@@ -96,13 +100,14 @@ type Key = (Duration, u64);
 struct State {
     now: Now,
     begun: u64,
-    /// Who has been polled: since when, and how to be woken.
     sleeps: BTreeMap<Key, Sleeping>,
 }
 
+/// A sleep that has been polled.
 #[derive(Debug)]
 struct Sleeping {
-    polled_at: Duration,
+    /// When last, and how often at that time.
+    polled: (Duration, u32),
     waker: Waker,
 }
 
@@ -118,16 +123,18 @@ impl State {
         }
     }
 
-    /// Goes on to the end of the first sleep where this one was polled before at the same time.
-    fn leap_if_all_sleep(&mut self, key: Key) {
-        let again = self
-            .sleeps
-            .get(&key)
-            .is_some_and(|sleeping| sleeping.polled_at == self.now.elapsed);
-        let first = self.sleeps.first_key_value().map(|((end, _), _)| *end);
-        if let Some(end) = first.filter(|_| again) {
-            self.leap(end);
+    /// Goes on to the end of the first sleep.
+    fn leap_to_first(&mut self) {
+        if let Some(((end, _), _)) = self.sleeps.first_key_value() {
+            self.leap(*end);
         }
+    }
+
+    /// How often the sleep has been polled at this time.
+    fn polls(&self, key: Key) -> u32 {
+        let last = self.sleeps.get(&key).map(|sleeping| sleeping.polled);
+        last.filter(|(at, _)| *at == self.now.elapsed)
+            .map_or(0, |(_, polls)| polls)
     }
 }
 
@@ -141,15 +148,17 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.timer.state();
-        if self.timer.automatic {
-            state.leap_if_all_sleep(self.key);
+        if self.timer.automatic && state.polls(self.key) >= VirtualTimer::IDLE_POLLS {
+            state.leap_to_first();
         }
-        let polled_at = state.now.elapsed;
-        if self.key.0 <= polled_at {
+        if self.key.0 <= state.now.elapsed {
             return Poll::Ready(());
         }
-        let waker = context.waker().clone();
-        state.sleeps.insert(self.key, Sleeping { polled_at, waker });
+        let sleeping = Sleeping {
+            polled: (state.now.elapsed, state.polls(self.key) + 1),
+            waker: context.waker().clone(),
+        };
+        state.sleeps.insert(self.key, sleeping);
         if self.timer.automatic {
             // Nobody else will ever call: time only goes on when a sleep is polled.
             context.waker().wake_by_ref();

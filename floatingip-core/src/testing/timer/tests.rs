@@ -122,7 +122,10 @@ fn automatic_sleeps_wake_themselves() {
     let timer = VirtualTimer::automatic();
     let woken = counter();
     let mut sleep = pin!(timer.sleep(ms(10)));
-    assert!(poll_with(sleep.as_mut(), &woken).is_pending());
-    assert_eq!(calls(&woken), 1);
+    let polls = VirtualTimer::IDLE_POLLS;
+    for _ in 0..polls {
+        assert!(poll_with(sleep.as_mut(), &woken).is_pending());
+    }
+    assert_eq!(u32::try_from(calls(&woken)), Ok(polls));
     assert!(poll_with(sleep.as_mut(), &woken).is_ready());
 }
