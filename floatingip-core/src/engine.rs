@@ -5,6 +5,7 @@ mod allocate;
 mod claim;
 mod decide;
 mod explain;
+mod flaw;
 mod ledger;
 mod lifecycle;
 mod list;
@@ -28,6 +29,8 @@ use std::time::Duration;
 
 pub use allocate::Allocation;
 pub use explain::Explanation;
+#[cfg(any(test, feature = "testing"))]
+pub use flaw::Flaw;
 pub use lifecycle::Ending;
 pub use list::{Listing, Progress, TooManyFree};
 pub use mark::MarkRefusal;
@@ -66,6 +69,9 @@ pub struct Settings {
     pub provisional_life: Duration,
     /// Pre-allocation leaves so many free addresses in each subnet.
     pub pool_headroom: u32,
+    /// A bug for tests to find.
+    #[cfg(any(test, feature = "testing"))]
+    pub flaw: Option<Flaw>,
 }
 
 impl Default for Settings {
@@ -77,6 +83,8 @@ impl Default for Settings {
             claim_life: Duration::from_secs(30),
             provisional_life: Duration::from_secs(120),
             pool_headroom: 0,
+            #[cfg(any(test, feature = "testing"))]
+            flaw: None,
         }
     }
 }
@@ -132,9 +140,11 @@ pub struct Engine {
     pools: BTreeMap<PoolName, (Version, PoolRecord)>,
     held: BTreeMap<Target, Held>,
     open: BTreeMap<PlanId, OpenPlan>,
+    /// For each pod that is about to have addresses by an open plan, the first of them.
+    arrivals: BTreeMap<(Name, PlanId), IpAddr>,
     claims: Claims,
-    /// Addresses of pods that are not known to be bound, with the time of the last attempt.
-    provisional: BTreeMap<IpAddr, Duration>,
+    /// Addresses of pods that are not known to be bound.
+    provisional: BTreeMap<IpAddr, Attempt>,
     /// Pods that ended while a plan held addresses of theirs.
     ended: BTreeMap<Name, Ending>,
     /// Records that somebody deleted under a live pod: held, and to be written again.
@@ -159,6 +169,7 @@ impl Engine {
             pools: BTreeMap::new(),
             held: BTreeMap::new(),
             open: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
             claims: Claims::default(),
             provisional: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -170,7 +181,9 @@ impl Engine {
         }
     }
 
-    /// Takes in what a store has. For the start, before anything is planned. O(n log n).
+    /// Takes in what a store has. For the start, before anything is planned and after the first
+    /// [`Engine::reconfigure`], so that every subnet goes on behind its most recently used address.
+    /// O(n log n).
     pub fn load(&mut self, snapshot: Snapshot, now: Now) {
         let mut latest: BTreeMap<SubnetId, (crate::WallTime, IpAddr)> = BTreeMap::new();
         for (ip, version, record) in snapshot.addresses {
@@ -269,18 +282,25 @@ impl Engine {
         self.ledger.of_uid(uid)
     }
 
-    /// For each subnet that a node may use, how many addresses are neither owned nor spoken for:
-    /// what nodes are ranked by.
+    /// For each subnet that a node may use, how many addresses it could hand out now and are not
+    /// spoken for: what nodes are ranked by.
     pub fn room(&self, reach: &Reach) -> Vec<(SubnetId, u128)> {
         let nobody = Name::default();
         let room = |id: SubnetId| {
-            let free = self.spaces.get(id.index()).map_or(0, Space::free);
-            (
-                id,
-                free.saturating_sub(u128::from(self.claims.in_subnet(id, &nobody))),
-            )
+            let claimed = u128::from(self.claims.in_subnet(id, &nobody));
+            (id, self.giveable(id).saturating_sub(claimed))
         };
         reach.iter().map(room).collect()
+    }
+
+    /// How many addresses a subnet could hand out now.
+    fn giveable(&self, id: SubnetId) -> u128 {
+        match self.topology.subnet(id) {
+            Some(subnet) if !subnet.disabled() => {
+                self.spaces.get(id.index()).map_or(0, Space::free)
+            }
+            _ => 0,
+        }
     }
 
     /// How many addresses of each subnet can be handed out in all, and how many have a record.
@@ -343,9 +363,8 @@ impl Engine {
             }
             None => _ = self.mark_ends.remove(&ip),
         }
-        if !known.as_ref().is_some_and(|known| known.record.is_live()) {
-            self.provisional.remove(&ip);
-        }
+        // Who attempted what was there before says nothing of what is there now.
+        self.provisional.remove(&ip);
         if known.is_some() {
             self.missing.remove(&ip);
         }
@@ -384,6 +403,14 @@ impl Engine {
     }
 }
 
+/// The last attempt of a pod to get bound with an address.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    at: Duration,
+    /// Nobody had the address before the pod's first attempt: there is nothing to go back to.
+    fresh: bool,
+}
+
 fn address_of(target: &Target) -> Option<IpAddr> {
     match target {
         Target::Address(ip) => Some(*ip),
@@ -400,6 +427,9 @@ pub struct Usage {
     pub total: u128,
     /// Addresses in its ranges that have a record.
     pub allocated: usize,
-    /// Addresses that could be handed out now.
+    /// Addresses that nothing takes; a disabled subnet hands out none of them.
     pub free: u128,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::name::Name;
-use crate::owner::AppRef;
+use crate::owner::{AppRef, Pod};
 
 /// What is known of something outside.
 ///
@@ -25,6 +25,15 @@ impl<T> Fact<T> {
         match self {
             Self::Known(value) => Some(value),
             Self::Gone | Self::Unknown => None,
+        }
+    }
+
+    /// The same fact about what `f` makes of the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Self::Known(value) => Fact::Known(f(value)),
+            Self::Gone => Fact::Gone,
+            Self::Unknown => Fact::Unknown,
         }
     }
 
@@ -84,6 +93,14 @@ pub struct PodState {
     pub bound: bool,
     /// Succeeded or failed: it uses no address any more and never will.
     pub finished: bool,
+}
+
+impl PodState {
+    /// Whether this is that pod, and not finished. A UID that a record lacks proves nothing.
+    pub fn still_is(&self, pod: &Pod) -> bool {
+        let same = pod.uid.is_empty() || self.uid == pod.uid;
+        same && !self.finished
+    }
 }
 
 /// What the world looks like now, as far as anybody can tell.

@@ -47,6 +47,17 @@ pub enum Refusal {
         /// How much longer.
         remaining: Duration,
     },
+    /// A node has the slot's own address itself.
+    #[error(
+        "its address {ip} is the address of node {node}: exclude it, and release it by the API so \
+         that the pod gets another one"
+    )]
+    NodeAddress {
+        /// The slot's own address.
+        ip: IpAddr,
+        /// The node.
+        node: Name,
+    },
     /// Another pod still fills the slot.
     #[error("waits for pod {pod} (uid {uid}) to end, which still has {ip}")]
     WaitingFor {

@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use super::Engine;
 use super::claim::Claim;
 use super::decide::{Asking, Decision};
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::stage::{Draft, Staged};
+use super::standing::PerFamily;
 use super::verdict::pods_allowed;
 use crate::fact::World;
 use crate::name::Name;
 use crate::owner::{AppRef, Owner};
 use crate::plan::{Event, Plan};
-use crate::record::Record;
+use crate::record::{PlanId, Record};
 use crate::refusal::Refusal;
 use crate::request::PodRequest;
 use crate::time::Now;
@@ -61,6 +63,7 @@ impl Engine {
         let decisions = self.decisions(request, reaches, world, now);
         let uid = &request.pod().uid;
         match claim_for(request, decisions.iter().flatten()) {
+            Some(_) if self.has_flaw(Flaw::ClaimLost) => {}
             Some(claim) => self
                 .claims
                 .put(uid, claim, now.elapsed + self.settings.claim_life),
@@ -109,7 +112,6 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Result<Allocation, Refusal> {
-        self.learn(request.tenant().app_ref().as_ref(), world);
         let asking = Asking {
             request,
             reach,
@@ -121,11 +123,13 @@ impl Engine {
         self.claims.drop_of(&request.pod().uid);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
-            self.stage(&mut draft, *ip, Event::Release, None);
+            self.stage_release(&mut draft, *ip, now);
         }
         for ip in &decision.addresses {
             self.stage_allocation(&mut draft, *ip, request, now);
         }
+        self.learn(request.tenant().app_ref().as_ref(), world);
+        self.learn_worth(request, &decision.addresses);
         let plan = match decision.exchange.is_empty() {
             true => self.finish(draft),
             // The pool gives up an address before it gets one: it never has too many.
@@ -154,9 +158,9 @@ impl Engine {
             plan: None,
         };
         match former {
-            Some(former) if same_but_for_time(&former, &record) => {
+            Some(former) if same_but_for_time(&former, &record) && !self.is_foreign(&former) => {
                 if let Some(attempt) = self.provisional.get_mut(&ip) {
-                    *attempt = now.elapsed;
+                    attempt.at = now.elapsed;
                 }
             }
             former => {
@@ -166,6 +170,21 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Remembers how many addresses each pod of the app asks for.
+    fn learn_worth(&mut self, request: &PodRequest, addresses: &[IpAddr]) {
+        let app = standing_key(request.tenant());
+        if self.ledger.app(&app).is_some() {
+            self.ledger.app_mut(&app).asked = Some(PerFamily::count(addresses));
+        }
+    }
+
+    /// Whether another process wrote the record and may take the pod's attempt for over: written again,
+    /// it is at a version that the other cannot free.
+    fn is_foreign(&self, record: &Record) -> bool {
+        let ours = |plan: PlanId| plan.incarnation == self.settings.incarnation;
+        self.settings.shared_store && !record.plan.is_some_and(ours)
     }
 
     /// Remembers how many pods the app may have, for when nobody can tell any more.
@@ -198,8 +217,11 @@ fn claim_for<'a>(
 ) -> Option<Claim> {
     let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
     let mut reserve = 0;
+    let mut growth = 0;
     for decision in decisions {
-        reserve = decision.from_reserve.max(reserve);
+        let given_up = decision.exchange.len() as u64;
+        reserve = reserve.max(decision.from_reserve + given_up);
+        growth = growth.max(decision.growth);
         for (subnet, count) in counted(&decision.fresh) {
             match fresh.iter_mut().find(|(known, _)| *known == subnet) {
                 Some((_, most)) => *most = count.max(*most),
@@ -213,6 +235,7 @@ fn claim_for<'a>(
         reserve,
         app: standing_key(request.tenant()),
         pool: request.pool().cloned(),
+        growth,
     })
 }
 

@@ -19,16 +19,8 @@ pub(super) struct Claim {
     pub(super) app: AppRef,
     /// It is counted in this pool.
     pub(super) pool: Option<PoolName>,
-}
-
-impl Claim {
-    fn most_fresh(&self) -> u64 {
-        self.fresh
-            .iter()
-            .map(|(_, count)| *count)
-            .max()
-            .unwrap_or(0)
-    }
+    /// By so many addresses it may make the pool grow.
+    pub(super) growth: u64,
 }
 
 /// All claims, counted by what they claim.
@@ -110,12 +102,12 @@ impl Claims {
         count_of(&self.reserves, pot).saturating_sub(own)
     }
 
-    /// Fresh addresses by which other pods than `uid` claim to make the pool grow.
+    /// Addresses by which other pods than `uid` claim to make the pool grow.
     pub(super) fn on_pool(&self, pool: &PoolName, uid: &Name) -> u64 {
         let own = self
             .of(uid)
             .filter(|claim| claim.pool.as_ref() == Some(pool));
-        count_of(&self.growth, pool).saturating_sub(own.map_or(0, Claim::most_fresh))
+        count_of(&self.growth, pool).saturating_sub(own.map_or(0, |claim| claim.growth))
     }
 
     fn count(&mut self, claim: &Claim, up: bool) {
@@ -125,7 +117,7 @@ impl Claims {
         change(&mut self.pods, &claim.app, 1, up);
         change(&mut self.reserves, &pot_of(claim), claim.reserve, up);
         if let Some(pool) = &claim.pool {
-            change(&mut self.growth, pool, claim.most_fresh(), up);
+            change(&mut self.growth, pool, claim.growth, up);
         }
     }
 }

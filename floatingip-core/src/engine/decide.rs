@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use super::Engine;
 use super::claim::Pot;
+use super::flaw::Flaw;
 use super::ledger::standing_key;
 use super::matching::{Candidates, assign};
 use super::verdict::pods_allowed;
 use crate::fact::{Fact, World};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Pod, Slot, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::range::{Family, RangeSet};
 use crate::record::{MarkKind, Record};
 use crate::refusal::{Refusal, SubnetReason, SubnetRefusal};
@@ -40,6 +41,8 @@ pub(super) struct Decision {
     pub(super) from_reserve: u64,
     /// Unused addresses that the pool gives up for them.
     pub(super) exchange: Vec<IpAddr>,
+    /// By how many addresses the pool grows all the same.
+    pub(super) growth: u64,
 }
 
 /// Addresses that the slot or pod has already.
@@ -108,6 +111,9 @@ impl Engine {
                 uid: pod.uid.clone(),
             });
         }
+        if let Some(ip) = self.arrival_of(&pod.uid) {
+            return Err(Refusal::Busy { ip });
+        }
         let mut own = Own::default();
         for ip in self.own_addresses(asking.request) {
             if self.is_held(ip) || self.missing.contains_key(&ip) {
@@ -164,6 +170,12 @@ impl Engine {
             && let Some(refusal) = waiting_for(asking, ip, holder)
         {
             return Some(refusal);
+        }
+        if let Some(nodes) = self.node_addresses.get(&ip)
+            && !record.is_live()
+        {
+            let node = nodes.first().cloned().unwrap_or_default();
+            return Some(Refusal::NodeAddress { ip, node });
         }
         let mark = record
             .mark
@@ -246,7 +258,7 @@ impl Engine {
 
     /// How many pods of the app have addresses or are about to, and whether this one is among them.
     fn pods_of(&self, app: &AppRef, uid: &Name, heed_claims: bool) -> (u64, bool) {
-        let claims = if heed_claims {
+        let claims = if heed_claims && !self.has_flaw(Flaw::CapWithoutClaims) {
             self.claims.on_app(app, uid)
         } else {
             0
@@ -287,13 +299,7 @@ impl Engine {
         wants.iter().map(each).collect()
     }
 
-    fn reserved_in(
-        &self,
-        asking: &Asking<'_>,
-        pot: &Pot,
-        want: &Want,
-        count: usize,
-    ) -> Vec<IpAddr> {
+    fn reserved_in(&self, asking: &Asking<'_>, pot: &Pot, want: &Want, most: usize) -> Vec<IpAddr> {
         let reserve = match pot {
             Pot::App(app) => self.ledger.app(app).map(|standing| &standing.reserve),
             Pot::Pool(pool) => self.ledger.pool(pool).map(|standing| &standing.reserve),
@@ -305,9 +311,9 @@ impl Engine {
             true => self.claims.on_reserve(pot, &asking.request.pod().uid),
             false => 0,
         };
-        let left = reserve
-            .len()
-            .saturating_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
+        // Those who claim may all come for what is within this reach.
+        let claimed = count(claimed);
+        let most = most.saturating_add(claimed);
         let mut found = Vec::new();
         for subnet in self
             .reachable(asking.reach)
@@ -316,11 +322,13 @@ impl Engine {
             for range in ranges_for(subnet, want).ranges() {
                 let from = reserve.iter_from(reserve.rank(&range.first()));
                 let inside = from.take_while(|ip| **ip <= range.last());
-                let good = inside.filter(|ip| !self.is_marked(**ip, asking.now));
-                found.extend(good.take(count.min(left).saturating_sub(found.len())));
+                let good = inside.filter(|ip| {
+                    !self.is_marked(**ip, asking.now) && !self.node_addresses.contains_key(*ip)
+                });
+                found.extend(good.take(most.saturating_sub(found.len())));
             }
         }
-        found
+        found.into_iter().skip(claimed).collect()
     }
 
     /// For each want, addresses that nobody has.
@@ -369,7 +377,7 @@ impl Engine {
                 _ => growth += 1,
             }
             match record {
-                Some(record) if record.is_reserve() => decision.from_reserve += 1,
+                Some(record) if is_shared(record) => decision.from_reserve += 1,
                 Some(_) => {}
                 None => decision
                     .fresh
@@ -378,6 +386,7 @@ impl Engine {
         }
         if let Some(pool) = asking.request.pool() {
             decision.exchange = self.check_pool(asking, pool, growth, &addresses)?;
+            decision.growth = growth.saturating_sub(decision.exchange.len() as u64);
         }
         Ok(Decision {
             addresses,
@@ -397,30 +406,32 @@ impl Engine {
             return Ok(Vec::new());
         };
         let size = u64::from(record.size);
-        let claimed = match asking.heed_claims {
-            true => self.claims.on_pool(pool, &asking.request.pod().uid),
-            false => 0,
+        let uid = &asking.request.pod().uid;
+        let (growing, taken) = match asking.heed_claims {
+            true => (
+                self.claims.on_pool(pool, uid),
+                self.claims.on_reserve(&Pot::Pool(pool.clone()), uid),
+            ),
+            false => (0, 0),
         };
         let standing = self.ledger.pool(pool);
-        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + claimed;
-        let excess = (total + growth).saturating_sub(size).min(growth);
-        let excess = usize::try_from(excess).unwrap_or(usize::MAX);
-        let spare = standing
-            .into_iter()
-            .flat_map(|standing| standing.reserve.iter());
-        let spare: Vec<IpAddr> = spare
+        let total = standing.map_or(0, super::standing::PoolStanding::at_most) + growing;
+        let excess = count((total + growth).saturating_sub(size).min(growth));
+        let taken = count(taken);
+        let reserve = standing.into_iter().flat_map(|pool| pool.reserve.iter());
+        let unused: Vec<IpAddr> = reserve
             .filter(|ip| !chosen.contains(ip))
-            .take(excess)
+            .take(excess.saturating_add(taken))
             .copied()
             .collect();
-        if spare.len() < excess {
+        if unused.len().saturating_sub(taken) < excess {
             return Err(Refusal::PoolFull {
                 pool: pool.clone(),
                 size,
                 total,
             });
         }
-        Ok(spare)
+        Ok(unused.into_iter().take(excess).collect())
     }
 
     fn exhausted(&self, asking: &Asking<'_>, want: Option<&Want>) -> Refusal {
@@ -458,7 +469,7 @@ impl Engine {
         if subnet.disabled() {
             return Some(SubnetReason::Disabled);
         }
-        if ranges_for(subnet, want).is_empty() {
+        if ranges_for(subnet, want).is_empty() && !subnet.usable().is_empty() {
             return Some(SubnetReason::NotAskedFor);
         }
         let space = self.spaces.get(subnet.id().index())?;
@@ -466,6 +477,15 @@ impl Engine {
             return Some(SubnetReason::Full);
         }
         (self.free_for(asking, subnet.id()) == 0).then_some(SubnetReason::Claimed)
+    }
+}
+
+/// Whether the address is kept for whoever of an app or pool comes first.
+fn is_shared(record: &Record) -> bool {
+    match &record.owner {
+        Owner::Slot(tenant) => tenant.pod.is_none() && tenant.slot == Slot::Any,
+        Owner::Pool(_) => true,
+        Owner::Administrator(_) | Owner::Nobody => false,
     }
 }
 
@@ -514,6 +534,10 @@ fn blocked_for(
         .map(|(_, refusal)| refusal)
 }
 
+fn count(many: u64) -> usize {
+    usize::try_from(many).unwrap_or(usize::MAX)
+}
+
 fn fits(want: &Want, ip: IpAddr) -> bool {
     want.family.is_none_or(|family| family == Family::of(ip))
         && want
@@ -526,14 +550,14 @@ fn gives_new(subnet: &PodSubnet, want: &Want) -> bool {
     !subnet.disabled() && want.family.is_none_or(|family| family == subnet.family())
 }
 
-/// The addresses of a subnet that fit a want.
+/// The addresses of a subnet that may be handed out and fit a want.
 fn ranges_for(subnet: &PodSubnet, want: &Want) -> RangeSet {
     if want.family.is_some_and(|family| family != subnet.family()) {
         return RangeSet::new();
     }
     match &want.within {
-        Some(within) => subnet.configured().intersection(within),
-        None => subnet.configured().clone(),
+        Some(within) => subnet.usable().intersection(within),
+        None => subnet.usable().clone(),
     }
 }
 

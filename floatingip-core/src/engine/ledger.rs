@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::standing::{AppStanding, PoolStanding};
+use super::standing::{AppStanding, PerFamily, PoolStanding};
 use super::view::{Face, View};
 use crate::counted::CountedMap;
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot, Tenant};
 use crate::range::Family;
-use crate::record::{Attachment, Record, Version};
+use crate::record::{Attachment, PlanId, Record, Version};
 
 /// A durable record as it is known.
 #[derive(Clone, Debug)]
@@ -79,14 +79,12 @@ impl Ledger {
 
     /// The addresses of a pod, ascending.
     pub(super) fn of_uid(&self, uid: &Name) -> Vec<IpAddr> {
-        self.uids_from(uid).map(|(_, ip)| *ip).collect()
-    }
-
-    fn uids_from(&self, uid: &Name) -> impl Iterator<Item = &(Name, IpAddr)> {
         let from = (uid.clone(), LOWEST);
-        self.by_uid
+        let ours = self
+            .by_uid
             .range(from..)
-            .take_while(move |(other, _)| other == uid)
+            .take_while(|(other, _)| other == uid);
+        ours.map(|(_, ip)| *ip).collect()
     }
 
     /// The attachments of a node's network, with their addresses.
@@ -174,7 +172,7 @@ impl Ledger {
 
     fn index(&mut self, ip: IpAddr, record: &Record) {
         if let Some(tenant) = record.owner.tenant() {
-            self.index_tenant(ip, tenant);
+            self.index_tenant(ip, tenant, record.plan);
         }
         if let Some(pool) = record.owner.pool() {
             self.pool_mut(pool).total += 1;
@@ -202,32 +200,55 @@ impl Ledger {
         self.hide(ip, &Face::of(record));
     }
 
-    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
-        let mut of_pod = 0;
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, plan: Option<PlanId>) {
+        let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
-            let family = Family::of(ip);
-            of_pod = self
-                .uids_from(&pod.uid)
-                .filter(|(_, ip)| Family::of(*ip) == family)
-                .count();
-            let new = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
+            let others = self.of_known_uid(&pod.uid);
             self.by_uid.insert((pod.uid.clone(), ip));
-            self.app_mut(&standing_key(tenant)).pods += u64::from(new);
+            self.app_mut(&key).pods += u64::from(others.is_empty());
+            self.see_together(ip, &key, others, plan);
         }
-        let standing = self.app_mut(&standing_key(tenant));
+        let standing = self.app_mut(&key);
         standing.slots.insert((tenant.slot.clone(), ip));
         if tenant.slot == Slot::Any && tenant.pool.is_none() {
             standing.any.change(Family::of(ip), true);
         }
-        let width = standing.width.of_mut(Family::of(ip));
-        *width = (*width).max(u64::try_from(of_pod + 1).unwrap_or(u64::MAX));
+    }
+
+    /// Notes how many addresses the pod got together. What its former attempts left behind does not
+    /// make its slot worth more.
+    fn see_together(
+        &mut self,
+        ip: IpAddr,
+        app: &AppRef,
+        others: Vec<IpAddr>,
+        plan: Option<PlanId>,
+    ) {
+        let mut together = others;
+        together.retain(|other| {
+            self.record(*other)
+                .is_some_and(|record| record.plan == plan)
+        });
+        together.push(ip);
+        let family = Family::of(ip);
+        let count = PerFamily::count(&together).of(family);
+        let seen = self.app_mut(app).seen.of_mut(family);
+        *seen = count.max(*seen);
+    }
+
+    /// The addresses of a pod; none where its UID is not known, which may be many pods'.
+    fn of_known_uid(&self, uid: &Name) -> Vec<IpAddr> {
+        match uid.is_empty() {
+            true => Vec::new(),
+            false => self.of_uid(uid),
+        }
     }
 
     fn unindex_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
             self.by_uid.remove(&(pod.uid.clone(), ip));
-            let last = pod.uid.is_empty() || self.uids_from(&pod.uid).next().is_none();
+            let last = self.of_known_uid(&pod.uid).is_empty();
             let standing = self.app_mut(&key);
             standing.pods = standing.pods.saturating_sub(u64::from(last));
         }

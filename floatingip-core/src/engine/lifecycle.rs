@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::Engine;
 use super::stage::{Draft, Staged};
-use super::verdict::Verdict;
+use super::verdict::{Verdict, keeper};
 use crate::fact::World;
 use crate::name::Name;
-use crate::owner::{AppRef, Owner, Tenant};
+use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::plan::{Event, Plan};
 use crate::record::{Attachment, Mark, MarkKind, Record};
 use crate::time::Now;
@@ -34,11 +34,17 @@ impl Engine {
     /// The pod is bound with these addresses: they are in use now. Frees what else the pod or its slot
     /// has: addresses of former attempts.
     pub fn plan_bound(&mut self, uid: &Name, addresses: &[IpAddr], now: Now) -> Plan {
-        for ip in addresses {
+        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
+        // A binding proves nothing about addresses that the ledger gives to others.
+        let theirs: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|ip| extra.contains(ip))
+            .collect();
+        for ip in &theirs {
             self.provisional.remove(ip);
         }
-        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
-        let named = addresses.iter().filter_map(|ip| self.ledger.record(*ip));
+        let named = theirs.iter().filter_map(|ip| self.ledger.record(*ip));
         let tenants: Vec<Tenant> = named
             .filter_map(|record| record.owner.tenant().cloned())
             .collect();
@@ -52,10 +58,35 @@ impl Engine {
         let mut draft = self.draft(now);
         for ip in extra {
             if !addresses.contains(&ip) && !self.is_held(ip) {
-                self.stage(&mut draft, ip, Event::Release, None);
+                self.stage_extra(&mut draft, ip, now);
             }
         }
         self.finish(draft)
+    }
+
+    /// Takes the bound pod off an address that it does not use: what its app or pool kept for any of
+    /// its pods goes back there.
+    fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+        let record = self.ledger.record(ip).cloned();
+        let tenant = record.as_ref().and_then(|record| record.owner.tenant());
+        match (&record, tenant) {
+            (Some(record), Some(tenant))
+                if matches!(tenant.slot, Slot::Any | Slot::Once(_))
+                    && record.policy.is_sticky()
+                    && !self.is_fresh(ip) =>
+            {
+                let mark = self.lasting_mark(ip, record, now);
+                self.stage_keep(draft, ip, Event::Reserve, keeper(tenant), mark, record);
+            }
+            _ => self.stage_release(draft, ip, now),
+        }
+    }
+
+    /// Whether nobody had the address before the pod that is not bound with it yet.
+    pub(super) fn is_fresh(&self, ip: IpAddr) -> bool {
+        self.provisional
+            .get(&ip)
+            .is_some_and(|attempt| attempt.fresh)
     }
 
     fn is_vacant(&self, ip: IpAddr) -> bool {
@@ -70,17 +101,26 @@ impl Engine {
     pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
-        let expected = self.open.values().any(|open| open.pods.contains(uid));
+        let expected = self.arrival_of(uid).is_some();
         if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
             self.ended.insert(uid.clone(), ending.clone());
         }
-        self.missing
-            .retain(|_, lost| lost.owner.pod().is_none_or(|pod| pod.uid != *uid));
+        self.forget_missing(uid);
         let mut draft = self.draft(now);
         for ip in addresses {
             self.stage_end(&mut draft, ip, ending, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Lost records of a pod that has ended need not be written again: their addresses are free.
+    fn forget_missing(&mut self, uid: &Name) {
+        let theirs = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
+        let lost = self.missing.iter().filter(|(_, record)| theirs(record));
+        for ip in lost.map(|(ip, _)| *ip).collect::<Vec<_>>() {
+            self.missing.remove(&ip);
+            self.refresh(ip);
+        }
     }
 
     /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
@@ -129,7 +169,10 @@ impl Engine {
             if draft.len() >= MOST_WRITES {
                 break;
             }
-            self.stage_reserve_check(&mut draft, ip, world, now);
+            let resting = self.ledger.record(ip);
+            if !resting.is_some_and(|record| self.is_resting(ip, record, now)) {
+                self.stage_reserve_check(&mut draft, ip, world, now);
+            }
         }
         self.finish(draft)
     }
@@ -165,27 +208,39 @@ impl Engine {
         };
         let mark = rest.or_else(|| self.lasting_mark(ip, &record, now));
         match verdict {
-            Verdict::Keep(owner) => {
-                let kept = Record {
-                    owner,
-                    attachment: None,
-                    mark,
-                    ..(*record).clone()
-                };
-                self.stage(draft, ip, event, Some(Staged::new(kept)));
-            }
+            Verdict::Keep(owner) => self.stage_keep(draft, ip, event, owner, mark, &record),
             Verdict::Free => self.stage_free(draft, ip, mark, &record),
         }
     }
 
-    /// Frees an address; one that is quarantined stays with nobody until that is over.
-    pub(super) fn stage_free(
+    fn stage_keep(
         &mut self,
         draft: &mut Draft,
         ip: IpAddr,
+        event: Event,
+        owner: Owner,
         mark: Option<Mark>,
         record: &Record,
     ) {
+        let kept = Record {
+            owner,
+            attachment: None,
+            mark,
+            ..record.clone()
+        };
+        self.stage(draft, ip, event, Some(Staged::new(kept)));
+    }
+
+    /// Frees an address that has a record.
+    pub(super) fn stage_release(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+        if let Some(record) = self.ledger.record(ip).cloned() {
+            let mark = self.lasting_mark(ip, &record, now);
+            self.stage_free(draft, ip, mark, &record);
+        }
+    }
+
+    /// Frees an address; one that is quarantined stays with nobody until that is over.
+    fn stage_free(&mut self, draft: &mut Draft, ip: IpAddr, mark: Option<Mark>, record: &Record) {
         let quarantine = mark.filter(|mark| mark.kind == MarkKind::Quarantine);
         let put = quarantine.map(|mark| {
             let owner = Owner::Nobody;
@@ -215,7 +270,7 @@ impl Engine {
         let Some(record) = self.ledger.record(ip).cloned() else {
             return;
         };
-        if self.is_held(ip) || !record.is_reserve() || self.is_resting(ip, &record, now) {
+        if self.is_held(ip) || !record.is_reserve() {
             return;
         }
         let verdict = match &record.owner {
@@ -223,13 +278,12 @@ impl Engine {
             Owner::Pool(pool) if self.pool_surplus(pool) > 0 => Verdict::Free,
             owner => Verdict::Keep(owner.clone()),
         };
-        if verdict == Verdict::Free || self.is_double(&record) {
-            let mark = self.lasting_mark(ip, &record, now);
-            self.stage_free(draft, ip, mark, &record);
+        if verdict == Verdict::Free || self.is_double(&record, world) {
+            self.stage_release(draft, ip, now);
         }
     }
 
-    fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
+    pub(super) fn is_resting(&self, ip: IpAddr, record: &Record, now: Now) -> bool {
         let rests = record
             .mark
             .as_ref()
@@ -237,20 +291,27 @@ impl Engine {
         rests && self.is_marked(ip, now)
     }
 
-    /// Whether the slot has a pod with another address, so that this one is kept for nobody
-    /// (ONE-SLOT). What a pod that is not bound yet has may still go back.
-    fn is_double(&self, record: &Record) -> bool {
+    /// Whether the slot has a pod that is bound with another address, so that this one is kept for
+    /// nobody (ONE-SLOT). A pod that is not bound yet, or has ended, may still leave it to the slot.
+    fn is_double(&self, record: &Record, world: &dyn World) -> bool {
         let Some(tenant) = record.owner.tenant() else {
             return false;
         };
         let bound = |ip: &IpAddr| {
-            !self.provisional.contains_key(ip)
-                && self
-                    .ledger
-                    .record(*ip)
-                    .is_some_and(|record| record.is_live())
+            let pod = self.ledger.record(*ip).and_then(|other| other.owner.pod());
+            pod.is_some_and(|pod| self.is_bound(&tenant.namespace, pod, world))
         };
         self.slot_addresses(tenant).iter().any(bound)
+    }
+
+    fn is_bound(&self, namespace: &Name, pod: &Pod, world: &dyn World) -> bool {
+        world
+            .pod(namespace, &pod.name)
+            .known()
+            .is_some_and(|state| {
+                let bound = state.bound || self.settings.binds_at_once;
+                bound && state.uid == pod.uid && !state.finished
+            })
     }
 }
 

@@ -31,22 +31,25 @@ pub(super) fn assign(wants: usize, stages: &[Candidates]) -> Result<Vec<IpAddr>,
         .collect()
 }
 
-/// Finds `want` an address, moving other wants to their alternatives where that helps.
+/// Finds `want` an address: one that is left, else one whose want can be moved to another.
 fn augment(
     want: usize,
     candidates: &Candidates,
     assigned: &mut [Option<IpAddr>],
     tried: &mut Vec<IpAddr>,
 ) -> bool {
-    for ip in candidates.get(want).into_iter().flatten() {
-        if tried.contains(ip) {
+    let ours = candidates.get(want).into_iter().flatten();
+    let (held, left): (Vec<IpAddr>, Vec<IpAddr>) =
+        ours.partition(|ip| assigned.contains(&Some(**ip)));
+    for ip in left.into_iter().chain(held) {
+        if tried.contains(&ip) {
             continue;
         }
-        tried.push(*ip);
-        let holder = assigned.iter().position(|other| *other == Some(*ip));
+        tried.push(ip);
+        let holder = assigned.iter().position(|other| *other == Some(ip));
         if holder.is_none_or(|holder| augment(holder, candidates, assigned, tried)) {
             if let Some(place) = assigned.get_mut(want) {
-                *place = Some(*ip);
+                *place = Some(ip);
             }
             return true;
         }

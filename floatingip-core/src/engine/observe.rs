@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::flaw::Flaw;
 use super::ledger::Known;
 use crate::record::{Target, Value, Version};
 use crate::time::Now;
@@ -60,6 +61,7 @@ impl Engine {
         if self
             .version_of(target)
             .is_some_and(|known| known >= version)
+            && !self.has_flaw(Flaw::OlderVersionApplied)
         {
             return Seen::Old;
         }

@@ -120,19 +120,16 @@ impl Engine {
         PoolStep::More(self.finish(draft))
     }
 
-    /// Up to `count` free addresses above the headroom of their subnets.
+    /// Up to `count` free addresses above the headroom of their subnets, those aside that waiting pods
+    /// are about to take.
     fn spare(&self, count: usize) -> Vec<IpAddr> {
         let headroom = u128::from(self.settings.pool_headroom);
-        let open = self
-            .topology
-            .subnets()
-            .iter()
-            .filter(|subnet| !subnet.disabled());
         let mut found: Vec<IpAddr> = Vec::new();
-        for space in open.filter_map(|subnet| self.spaces.get(subnet.id().index())) {
-            let above = space.free().saturating_sub(headroom);
-            let above = usize::try_from(above).unwrap_or(usize::MAX);
-            found.extend(space.fresh(None, above.min(count - found.len()), &[]));
+        for (id, room) in self.room(&self.topology.reach_all()) {
+            let above = usize::try_from(room.saturating_sub(headroom)).unwrap_or(usize::MAX);
+            let wanted = above.min(count - found.len());
+            let space = self.spaces.get(id.index()).into_iter();
+            found.extend(space.flat_map(|space| space.fresh(None, wanted, &[])));
         }
         found
     }
@@ -175,11 +172,7 @@ impl Engine {
         }
         let mut draft = self.draft(now);
         for ip in unused {
-            let Some(record) = self.ledger.record(ip).cloned() else {
-                continue;
-            };
-            let mark = self.lasting_mark(ip, &record, now);
-            self.stage_free(&mut draft, ip, mark, &record);
+            self.stage_release(&mut draft, ip, now);
         }
         PoolStep::More(self.finish(draft))
     }

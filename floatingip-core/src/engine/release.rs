@@ -94,11 +94,7 @@ impl Engine {
         }
         let mut draft = self.draft(now);
         for ip in free {
-            let Some(record) = self.ledger.record(ip).cloned() else {
-                continue;
-            };
-            let mark = self.lasting_mark(ip, &record, now);
-            self.stage_free(&mut draft, ip, mark, &record);
+            self.stage_release(&mut draft, ip, now);
         }
         Ok(Releasing {
             plan: self.finish(draft),

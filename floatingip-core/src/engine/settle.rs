@@ -1,11 +1,13 @@
 //! Settling: the only end of a plan.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ledger::Known;
-use super::{Ending, Engine};
+use super::{Attempt, Ending, Engine};
 use crate::name::Name;
-use crate::plan::{Event, Plan, Write};
+use crate::owner::Owner;
+use crate::plan::{Entry, Event, Plan, Write};
 use crate::record::{Target, Value, Version};
 use crate::store::Outcome;
 use crate::time::Now;
@@ -33,9 +35,7 @@ impl Engine {
     /// addresses. Cannot fail. An outcome that is missing leaves its address held, which is safe: what
     /// is not certain is never settled by absence.
     pub fn settle(&mut self, plan: Plan, outcomes: Vec<Outcome>, now: Now) -> Settled {
-        if let Some(open) = self.open.remove(&plan.batch.id) {
-            self.relieve(&open);
-        }
+        let id = plan.batch.id;
         let mut settled = Settled::default();
         for (write, outcome) in plan.batch.writes.into_iter().zip(outcomes) {
             let target = write.target.clone();
@@ -58,6 +58,8 @@ impl Engine {
                 self.take_in(&target, version, value, now);
             }
         }
+        // Last, so that an app whose first address this is stays known, with its cap.
+        self.relieve(id);
         settled
     }
 
@@ -65,7 +67,7 @@ impl Engine {
     /// end has to be planned again.
     pub fn due_endings(&mut self) -> Vec<(Name, Ending)> {
         let busy = |uid: &Name| {
-            self.open.values().any(|open| open.pods.contains(uid))
+            self.arrival_of(uid).is_some()
                 || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
         };
         let due: Vec<Name> = self
@@ -82,19 +84,11 @@ impl Engine {
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {
         match (write.target, write.put) {
             (Target::Address(ip), Some(Value::Address(record))) => {
-                let attempt = write
-                    .entry
-                    .is_some_and(|entry| entry.event == Event::Allocate);
-                self.set_record(
-                    ip,
-                    Some(Known {
-                        version,
-                        record: Arc::new(record),
-                    }),
-                    now,
-                );
-                if attempt && !self.settings.binds_at_once {
-                    self.provisional.insert(ip, now.elapsed);
+                let again = self.is_fresh(ip);
+                let record = Arc::new(record);
+                self.set_record(ip, Some(Known { version, record }), now);
+                if let Some(entry) = write.entry {
+                    self.note_attempt(ip, &entry, again, now);
                 }
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
@@ -102,6 +96,21 @@ impl Engine {
             }
             (target, _) => self.forget(&target, version, now),
         }
+    }
+
+    /// From an allocation on, its pod has to get bound. One that is made again, on another node, is as
+    /// fresh as it was; one that takes another pod's place has somebody to go back to.
+    fn note_attempt(&mut self, ip: IpAddr, entry: &Entry, was_fresh: bool, now: Now) {
+        if entry.event != Event::Allocate || self.settings.binds_at_once {
+            return;
+        }
+        let uid = |owner: &Option<Owner>| Some(owner.as_ref()?.pod()?.uid.clone());
+        let again = was_fresh && uid(&entry.from) == uid(&entry.to);
+        let attempt = Attempt {
+            at: now.elapsed,
+            fresh: entry.from.is_none() || again,
+        };
+        self.provisional.insert(ip, attempt);
     }
 
     /// Something else is there than the plan expected: that is what is true.

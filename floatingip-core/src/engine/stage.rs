@@ -23,7 +23,7 @@ pub(super) struct Held {
 pub(super) struct OpenPlan {
     pressures: Vec<Pressure>,
     /// The pods that are about to have addresses by it.
-    pub(super) pods: Vec<Name>,
+    pods: Vec<Name>,
 }
 
 /// What an open plan does to a count, were it applied.
@@ -160,7 +160,11 @@ impl Engine {
             && !draft.open.pods.contains(&pod.uid)
         {
             draft.open.pods.push(pod.uid.clone());
-            if self.ledger.of_uid(&pod.uid).is_empty() {
+            self.arrivals.insert((pod.uid.clone(), draft.id), ip);
+            // In the place of a former pod of the app there is not one more.
+            let replaces =
+                from.is_some_and(|from| from.pod().is_some() && from.app() == tenant.app_ref());
+            if !replaces && self.ledger.of_uid(&pod.uid).is_empty() {
                 self.push(draft, [Pressure::PodIn(standing_key(tenant))]);
             }
         }
@@ -173,10 +177,26 @@ impl Engine {
         }
     }
 
+    /// An address that the pod is about to have by an open plan. O(log n).
+    pub(super) fn arrival_of(&self, uid: &Name) -> Option<IpAddr> {
+        let first = PlanId {
+            incarnation: 0,
+            serial: 0,
+        };
+        let ((pod, _), ip) = self.arrivals.range((uid.clone(), first)..).next()?;
+        (pod == uid).then_some(*ip)
+    }
+
     /// Takes back what an open plan counted for.
-    pub(super) fn relieve(&mut self, open: &OpenPlan) {
+    pub(super) fn relieve(&mut self, id: PlanId) {
+        let Some(open) = self.open.remove(&id) else {
+            return;
+        };
         for pressure in &open.pressures {
             self.weigh(pressure, false);
+        }
+        for uid in open.pods {
+            self.arrivals.remove(&(uid, id));
         }
     }
 

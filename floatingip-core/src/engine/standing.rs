@@ -22,8 +22,11 @@ pub(super) struct AppStanding {
     pub(super) outgoing: PerFamily,
     /// All addresses of slots that any pod may fill, outside pools.
     pub(super) any: PerFamily,
-    /// The most addresses of a family that one pod has had: what a slot is worth.
-    pub(super) width: PerFamily,
+    /// How many addresses the latest of its pods asked for: what a slot is worth.
+    pub(super) asked: Option<PerFamily>,
+    /// The most addresses of a family that one pod was seen to have: what a slot is worth while no
+    /// pod has asked, as after a restart.
+    pub(super) seen: PerFamily,
     /// The most pods that may have addresses, as last known. None: never known.
     pub(super) limit: Option<u64>,
 }
@@ -66,7 +69,8 @@ impl AppStanding {
     /// is gone.
     pub(super) fn surplus(&self, family: Family, limit: u64) -> u64 {
         let kept = self.any.of(family).saturating_sub(self.outgoing.of(family));
-        kept.saturating_sub(limit.saturating_mul(self.width.of(family).max(1)))
+        let worth = self.asked.unwrap_or(self.seen).of(family).max(1);
+        kept.saturating_sub(limit.saturating_mul(worth))
     }
 }
 
@@ -78,6 +82,15 @@ pub(super) struct PerFamily {
 }
 
 impl PerFamily {
+    /// How many addresses of each family there are.
+    pub(super) fn count(addresses: &[IpAddr]) -> Self {
+        let mut counts = Self::default();
+        for ip in addresses {
+            counts.change(Family::of(*ip), true);
+        }
+        counts
+    }
+
     pub(super) const fn of(self, family: Family) -> u64 {
         match family {
             Family::V4 => self.v4,

@@ -1,10 +1,12 @@
 //! The sweep: compares every record with the facts and repairs what events missed.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use super::lifecycle::Ending;
 use super::stage::{Draft, Staged};
-use super::{Engine, lifecycle::MOST_WRITES};
+use super::{Attempt, Engine, lifecycle::MOST_WRITES};
 use crate::fact::{Fact, World};
 use crate::name::Name;
 use crate::owner::Owner;
@@ -23,7 +25,7 @@ pub struct Swept {
 }
 
 impl Engine {
-    /// Looks at up to `slice` records behind `after`, and at everything lost, and plans what has to be
+    /// Looks at up to `slice` records behind `after`, lost ones among them, and plans what has to be
     /// repaired: pods that ended unseen, reserves that nothing keeps, second addresses of one slot,
     /// marks that are over, addresses of pods that never got bound, records that somebody deleted
     /// under a live pod. O(slice · log n).
@@ -36,22 +38,29 @@ impl Engine {
     ) -> Swept {
         self.claims.expire(now.elapsed);
         let mut draft = self.draft(now);
-        if after.is_none() {
-            self.stage_restores(&mut draft, world);
-        }
-        let records = self.ledger.records();
-        let from = after.map_or_else(|| records.iter(), |ip| records.iter_after(&ip));
-        let batch: Vec<IpAddr> = from
-            .take(slice.clamp(1, MOST_WRITES))
-            .map(|(ip, _)| *ip)
-            .collect();
+        let batch = self.sweep_batch(after, slice.clamp(1, MOST_WRITES));
         for ip in &batch {
-            self.stage_repair(&mut draft, *ip, world, now);
+            match self.missing.contains_key(ip) {
+                true => self.stage_restore(&mut draft, *ip, world),
+                false => self.stage_repair(&mut draft, *ip, world, now),
+            }
         }
         Swept {
             plan: self.finish(draft),
             next: batch.last().copied(),
         }
+    }
+
+    /// The next addresses that have a record or have lost it.
+    fn sweep_batch(&self, after: Option<IpAddr>, slice: usize) -> Vec<IpAddr> {
+        let records = self.ledger.records();
+        let kept = after.map_or_else(|| records.iter(), |ip| records.iter_after(&ip));
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let lost = self.missing.range((behind, Bound::Unbounded));
+        let kept = kept.take(slice).map(|(ip, _)| *ip);
+        let lost = lost.take(slice).map(|(ip, _)| *ip);
+        let both: BTreeSet<IpAddr> = kept.chain(lost).collect();
+        both.into_iter().take(slice).collect()
     }
 
     fn stage_repair(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
@@ -63,10 +72,14 @@ impl Engine {
         }
         if record.is_live() {
             self.stage_live_check(draft, ip, &record, world, now);
-        } else if self.is_over(ip, &record, world, now) {
-            self.stage_lift(draft, ip, &record);
-        } else {
+            return;
+        }
+        let over = self.is_over(ip, &record, world, now);
+        if over || !self.is_resting(ip, &record, now) {
             self.stage_reserve_check(draft, ip, world, now);
+        }
+        if over && !self.is_held(ip) {
+            self.stage_lift(draft, ip, &record);
         }
     }
 
@@ -82,17 +95,16 @@ impl Engine {
         let Some((tenant, pod)) = record.owner.tenant().zip(record.owner.pod()) else {
             return;
         };
-        let ended = match world.pod(&tenant.namespace, &pod.name) {
-            Fact::Known(state) if state.uid == pod.uid && !state.finished => {
-                self.never_bound(ip, state.bound, now)
+        let standing = world.pod(&tenant.namespace, &pod.name);
+        match standing.map(|state| (state.still_is(pod), state.bound)) {
+            Fact::Gone | Fact::Known((false, _)) => {
+                self.stage_end(draft, ip, &Ending::Certain, world, now);
             }
-            Fact::Known(_) | Fact::Gone => true,
-            Fact::Unknown => false,
-        };
-        if ended {
-            self.stage_end(draft, ip, &Ending::Certain, world, now);
-        } else if self.is_over(ip, record, world, now) {
-            self.stage_lift(draft, ip, record);
+            Fact::Known((true, bound)) if self.never_bound(ip, bound, now) => {
+                self.stage_unbound(draft, ip, world, now);
+            }
+            _ if self.is_over(ip, record, world, now) => self.stage_lift(draft, ip, record),
+            _ => {}
         }
     }
 
@@ -102,8 +114,21 @@ impl Engine {
             self.provisional.remove(&ip);
             return false;
         }
-        let attempt = *self.provisional.entry(ip).or_insert(now.elapsed);
-        now.elapsed.saturating_sub(attempt) >= self.settings.provisional_life
+        let first_seen = Attempt {
+            at: now.elapsed,
+            fresh: false,
+        };
+        let attempt = *self.provisional.entry(ip).or_insert(first_seen);
+        now.elapsed.saturating_sub(attempt.at) >= self.settings.provisional_life
+    }
+
+    /// Takes the pod that was never bound off an address, which is then as it was before.
+    fn stage_unbound(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
+        if self.is_fresh(ip) {
+            self.stage_release(draft, ip, now);
+        } else {
+            self.stage_end(draft, ip, &Ending::Certain, world, now);
+        }
     }
 
     /// Whether the record's mark is over: its time is, or the node that an address rests for is back or
@@ -121,24 +146,24 @@ impl Engine {
         !self.is_marked(ip, now) || rests && mark.node.as_ref().is_some_and(node_is_back)
     }
 
-    /// Writes records again that somebody deleted under a live pod.
-    fn stage_restores(&mut self, draft: &mut Draft, world: &dyn World) {
-        let lost = self.missing.keys().copied().filter(|ip| !self.is_held(*ip));
-        for ip in lost.take(MOST_WRITES).collect::<Vec<_>>() {
-            let Some(record) = self.missing.get(&ip).cloned() else {
-                continue;
-            };
-            match is_still_there(&record.owner, world) {
-                Fact::Known(()) => {
-                    let again = Staged::same_owner((*record).clone());
-                    self.stage(draft, ip, Event::Restore, Some(again));
-                }
-                Fact::Gone => {
-                    self.missing.remove(&ip);
-                    self.refresh(ip);
-                }
-                Fact::Unknown => {}
+    /// Writes a record again that somebody deleted under a live pod.
+    fn stage_restore(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World) {
+        let Some(record) = self.missing.get(&ip).cloned() else {
+            return;
+        };
+        if self.is_held(ip) {
+            return;
+        }
+        match is_still_there(&record.owner, world) {
+            Fact::Known(()) => {
+                let again = Staged::same_owner((*record).clone());
+                self.stage(draft, ip, Event::Restore, Some(again));
             }
+            Fact::Gone => {
+                self.missing.remove(&ip);
+                self.refresh(ip);
+            }
+            Fact::Unknown => {}
         }
     }
 }
@@ -149,7 +174,7 @@ fn is_still_there(owner: &Owner, world: &dyn World) -> Fact<()> {
         return Fact::Gone;
     };
     match world.pod(&tenant.namespace, &pod.name) {
-        Fact::Known(state) if state.uid == pod.uid && !state.finished => Fact::Known(()),
+        Fact::Known(state) if state.still_is(pod) => Fact::Known(()),
         Fact::Known(_) | Fact::Gone => Fact::Gone,
         Fact::Unknown => Fact::Unknown,
     }

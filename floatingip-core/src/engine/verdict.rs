@@ -31,12 +31,9 @@ impl Engine {
         world: &dyn World,
     ) -> Verdict {
         if let Some(pool) = &tenant.pool {
-            let shared = matches!(tenant.slot, Slot::Any | Slot::Once(_));
-            let oversized = self.pool_surplus(pool) > 0;
-            return match (oversized, shared) {
-                (true, _) => Verdict::Free,
-                (false, true) => Verdict::Keep(Owner::Pool(pool.clone())),
-                (false, false) => keep(tenant),
+            return match self.pool_surplus(pool) > 0 {
+                true => Verdict::Free,
+                false => keep(tenant),
             };
         }
         match (policy, &tenant.slot) {
@@ -99,7 +96,15 @@ impl Engine {
 }
 
 fn keep(tenant: &Tenant) -> Verdict {
-    Verdict::Keep(Owner::Slot(tenant.vacated()))
+    Verdict::Keep(keeper(tenant))
+}
+
+/// Who keeps the address of a tenant without its pod: the pool, where any of its pods may take it.
+pub(super) fn keeper(tenant: &Tenant) -> Owner {
+    match (&tenant.pool, &tenant.slot) {
+        (Some(pool), Slot::Any | Slot::Once(_)) => Owner::Pool(pool.clone()),
+        _ => Owner::Slot(tenant.vacated()),
+    }
 }
 
 /// Whether the app of that name is still the one the address was given to.

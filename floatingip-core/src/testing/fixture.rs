@@ -95,6 +95,15 @@ impl PodFixture {
         self
     }
 
+    /// Of an app with this UID, for one that was deleted and made again.
+    #[must_use]
+    pub fn of_app_uid(mut self, uid: &str) -> Self {
+        if let Some(app) = &mut self.tenant.app {
+            app.uid = Some(Name::from(uid));
+        }
+        self
+    }
+
     /// Counted in a pool.
     ///
     /// # Panics
