@@ -59,7 +59,6 @@ fn every_invariant_holds_whatever_happens() {
         }
     }
     let done = done.into_inner();
-    println!("{done:#?}");
     let faults = Fault::ALL.map(|fault| format!("{fault:?}"));
     let kinds = Op::KINDS.split_whitespace().map(str::to_owned);
     for kind in kinds.chain(faults) {

@@ -38,7 +38,6 @@ fn assert_found(planted: Planted) {
         passed.is_some(),
         "{planted:?} was not found in {CASES} sequences"
     );
-    println!("{planted:?}: found after {passed:?} sequences");
 }
 
 #[test]

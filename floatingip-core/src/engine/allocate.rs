@@ -158,7 +158,9 @@ impl Engine {
             plan: None,
         };
         match former {
-            Some(former) if same_but_for_time(&former, &record) && !self.is_foreign(&former) => {
+            Some(former)
+                if same_but_for_time(&former, &record) && !self.is_disputable(ip, &former) =>
+            {
                 if let Some(attempt) = self.provisional.get_mut(&ip) {
                     attempt.at = now.elapsed;
                 }
@@ -180,11 +182,12 @@ impl Engine {
         }
     }
 
-    /// Whether another process wrote the record and may take the pod's attempt for over: written again,
-    /// it is at a version that the other cannot free.
-    fn is_foreign(&self, record: &Record) -> bool {
+    /// Whether another process may take the pod's attempt for over and free the address: it is written
+    /// again, and is at a version then that the other cannot free.
+    fn is_disputable(&self, ip: IpAddr, record: &Record) -> bool {
         let ours = |plan: PlanId| plan.incarnation == self.settings.incarnation;
-        self.settings.shared_store && !record.plan.is_some_and(ours)
+        let settled = record.plan.is_some_and(ours) && !self.provisional.contains_key(&ip);
+        self.settings.shared_store && !settled
     }
 
     /// Remembers how many pods the app may have, for when nobody can tell any more.
@@ -218,10 +221,12 @@ fn claim_for<'a>(
     let mut fresh: Vec<(SubnetId, u64)> = Vec::new();
     let mut reserve = 0;
     let mut growth = 0;
+    let mut returns = false;
     for decision in decisions {
         let given_up = decision.exchange.len() as u64;
         reserve = reserve.max(decision.from_reserve + given_up);
         growth = growth.max(decision.growth);
+        returns |= decision.returns;
         for (subnet, count) in counted(&decision.fresh) {
             match fresh.iter_mut().find(|(known, _)| *known == subnet) {
                 Some((_, most)) => *most = count.max(*most),
@@ -229,7 +234,8 @@ fn claim_for<'a>(
             }
         }
     }
-    let takes = reserve > 0 || !fresh.is_empty();
+    // Who finds its own address again is one more pod of the app, too.
+    let takes = reserve > 0 || !fresh.is_empty() || returns;
     takes.then(|| Claim {
         fresh,
         reserve,

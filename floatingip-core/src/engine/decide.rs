@@ -39,6 +39,8 @@ pub(super) struct Decision {
     pub(super) fresh: Vec<SubnetId>,
     /// How many of them come from a reserve that others share.
     pub(super) from_reserve: u64,
+    /// Whether its slot had one of them in reserve.
+    pub(super) returns: bool,
     /// Unused addresses that the pool gives up for them.
     pub(super) exchange: Vec<IpAddr>,
     /// By how many addresses the pool grows all the same.
@@ -378,6 +380,7 @@ impl Engine {
             }
             match record {
                 Some(record) if is_shared(record) => decision.from_reserve += 1,
+                Some(record) if record.is_reserve() => decision.returns = true,
                 Some(_) => {}
                 None => decision
                     .fresh

@@ -39,7 +39,9 @@ impl Model {
     /// A node that the scheduler would offer the pod.
     fn pick_node(&self, pod: &Pod, n: u8) -> usize {
         let bound = pod.bound.as_ref().map(|binding| binding.node);
-        bound.or(pod.pinned).unwrap_or(usize::from(n) % NODES.len())
+        bound
+            .or(pod.pinned)
+            .unwrap_or_else(|| usize::from(n) % NODES.len())
     }
 
     pub(super) fn pick_request(&self, pod: u8, node: u8) -> Option<(Pod, usize)> {
@@ -338,8 +340,11 @@ impl Model {
         let fills =
             |other: &&Pod| other.bound.is_some() && other.tenant.slot_ref().as_ref() == Some(&slot);
         let last = self.truth.pods.iter().rfind(fills);
-        if last.is_some_and(|last| last.policy != pod.policy || last.tenant.pool != pod.tenant.pool)
-        {
+        let other = |last: &Pod| {
+            let (then, now) = (&last.tenant, &pod.tenant);
+            last.policy != pod.policy || then.pool != now.pool || then.app != now.app
+        };
+        if last.is_some_and(other) {
             self.expected.retain(|_, expected| *expected != slot);
         }
     }
@@ -417,8 +422,17 @@ impl Before {
         let app = request.tenant().app_ref();
         let of_app = |record: &&Record| app.is_some() && record.owner.app() == app;
         let known = records.iter().map(|(_, record)| record);
-        let live = known.clone().chain(leader.on_their_way()).filter(of_app);
-        let pods = live.filter_map(|record| record.owner.pod().map(|pod| pod.uid.clone()));
+        let replaced = leader.taken_over();
+        let staying = records
+            .iter()
+            .filter(|(ip, _)| !replaced.contains(ip))
+            .map(|(_, record)| record);
+        let live = staying.chain(leader.on_their_way()).filter(of_app);
+        // Those that have ended use nothing any more.
+        let lives = |uid: &Name| model.truth.pod(uid).is_some_and(Pod::is_live);
+        let pods = live
+            .filter_map(|record| record.owner.pod().map(|pod| pod.uid.clone()))
+            .filter(lives);
         let world = Lagging {
             truth: &model.truth,
             lag,
@@ -479,7 +493,10 @@ impl Before {
     ) -> Checked {
         self.check_each(model, who, pod, node, chosen)?;
         self.check_sticky(pod, node, chosen, model, who)?;
-        self.check_app(pod, chosen)?;
+        // Two leaders may end a pod that the other is about to serve again: a sweep mends the count.
+        if !model.both_lead {
+            self.check_app(pod, chosen)?;
+        }
         self.check_pool(pod, plan)
     }
 
@@ -600,7 +617,9 @@ impl Before {
             .iter()
             .all(|ip| self.own.iter().any(|(other, _)| other == ip));
         ensure!(
-            own || self.pods.contains(&pod.uid) || (self.pods.len() as u64) < limit,
+            own || !pod.is_live()
+                || self.pods.contains(&pod.uid)
+                || (self.pods.len() as u64) < limit,
             "CAP: {} is one more than {limit} pods: {:?}",
             pod.name,
             self.pods,

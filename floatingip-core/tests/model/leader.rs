@@ -119,6 +119,16 @@ impl Leader {
             .collect()
     }
 
+    /// The addresses that its open plans give to pods.
+    pub(crate) fn taken_over(&self) -> BTreeSet<IpAddr> {
+        let writes = self.open.iter().flat_map(|open| &open.plan.batch().writes);
+        let to_pod = writes
+            .filter(|write| matches!(&write.put, Some(Value::Address(record)) if record.is_live()));
+        to_pod
+            .filter_map(|write| address_of(&write.target))
+            .collect()
+    }
+
     /// The pods that its open plans give addresses to.
     pub(crate) fn on_their_way(&self) -> impl Iterator<Item = &Record> {
         let writes = self.open.iter().flat_map(|open| &open.plan.batch().writes);

@@ -172,9 +172,9 @@ impl Model {
                     any && record.owner.app().as_ref() == Some(&app)
                         && Family::of(*other) == Family::of(ip)
                 };
-                let width = if found.asks == Asks::Two { 2 } else { 1 };
-                let limit = (found.replicas + found.surge) as usize * width;
-                stored.iter().filter(of_app).count() <= limit
+                let limit = (found.replicas + found.surge) as usize;
+                // How many addresses a slot of several is worth, only its live pods tell.
+                found.asks != Asks::One || stored.iter().filter(of_app).count() <= limit
             }
             Slot::Pod(_) | Slot::Once(_) => found.kind == Kind::Bare,
         };
