@@ -5,6 +5,10 @@ use super::Engine;
 
 /// A bug to plant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "testing")),
+    expect(unreachable_pub, reason = "only tests name it")
+)]
 pub enum Flaw {
     /// An observation is taken in however old it is.
     OlderVersionApplied,

@@ -103,7 +103,10 @@ fn any_owner() -> impl Strategy<Value = Asker> {
             let asker = asker
                 .policy(crate::ReleasePolicy::ALL[policy])
                 .in_namespace(namespace);
-            pool.map_or(asker.clone(), |pool| asker.in_pool(pool))
+            match pool {
+                Some(pool) => asker.in_pool(pool),
+                None => asker,
+            }
         },
     )
 }

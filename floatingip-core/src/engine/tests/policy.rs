@@ -95,7 +95,7 @@ fn an_app_that_goes_frees_also_what_no_pod_has_at_that_moment() {
     scene.app_gone(&first);
     scene.app_changed(&first);
     assert!(scene.is_free(reserved), "freed by the event");
-    assert_eq!(scene.holder(used), Some(second.pod().uid.clone()));
+    assert_eq!(scene.holder(used), Some(second.pod().uid));
     scene.end(&second);
     assert!(scene.is_free(used));
 }

@@ -78,7 +78,7 @@ fn an_update_of_what_others_deleted_finds_it_gone() {
 
 #[test]
 fn all_addresses_of_a_pod_or_none_and_what_was_written_is_used_by_the_next_attempt() {
-    let mut scene = shared();
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.4")]);
     let pod = replica("web-x").ranges(&["10.0.0.1~10.0.0.4", "10.0.0.1~10.0.0.4"]);
     let open = scene.plan(&pod).unwrap();
     let first = Outcome::Applied(scene.next_version());
