@@ -19,7 +19,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn check_range(range: IpRange) {
-    assert_eq!(range.to_string().parse(), Ok(range));
+    assert!(range.to_string().parse() == Ok(range) || has_mapped_end(&range));
     assert_eq!(range.nth(0), Some(range.first()));
     // The whole of IPv6 has one address more than its size can say.
     assert!(range.size() == u128::MAX || range.nth(range.size()).is_none());
@@ -27,6 +27,13 @@ fn check_range(range: IpRange) {
     assert!(outside(range).all(|ip| !range.contains(ip)));
     assert_eq!(range.iter().next(), Some(range.first()));
     assert_eq!(range.iter().next_back(), Some(range.last()));
+}
+
+/// Whether an end is in `::ffff:0:0/96`: such a range is printed, but not taken as input, where it
+/// would be a mistake for IPv4.
+fn has_mapped_end(range: &IpRange) -> bool {
+    let mapped = |ip: IpAddr| matches!(ip, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+    mapped(range.first()) || mapped(range.last())
 }
 
 /// The neighbours of a range, where the address space goes on.
@@ -37,7 +44,8 @@ fn outside(range: IpRange) -> impl Iterator<Item = IpAddr> {
 }
 
 fn check_sets(left: &RangeSet, right: &RangeSet) {
-    assert_eq!(left.to_string().parse().as_ref(), Ok(left));
+    let parsed = left.to_string().parse();
+    assert!(parsed.as_ref() == Ok(left) || left.ranges().iter().any(has_mapped_end));
     check_canonical(left);
     let (both, either) = (left.intersection(right), left.union(right));
     let (only_left, only_right) = (left.difference(right), right.difference(left));
