@@ -23,6 +23,7 @@ use crate::fact::World;
 use crate::name::Name;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Row};
+use crate::record::Attachment;
 use crate::store::{LoadError, Store};
 use crate::time::Now;
 use crate::topology::{Difference, Topology};
@@ -97,8 +98,15 @@ pub struct Orchestrator<S, T, W> {
     world: W,
     limits: Limits,
     left: Mutex<VecDeque<Left>>,
-    /// Pods whose end had to wait, and that nobody else remembers any more.
-    endings: Mutex<VecDeque<(Name, Ending)>>,
+    /// Ends that had to wait, and that nobody else remembers any more.
+    due: Mutex<VecDeque<Due>>,
+}
+
+/// Whose end had to wait for a plan.
+#[derive(Debug)]
+enum Due {
+    Pod(Name, Ending),
+    Attachment(Attachment),
 }
 
 impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
@@ -126,7 +134,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             world,
             limits,
             left: Mutex::default(),
-            endings: Mutex::default(),
+            due: Mutex::default(),
         })
     }
 
@@ -239,26 +247,38 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
     }
 
-    /// Ends the pods whose end had to wait.
+    /// Ends the pods and attachments whose end had to wait.
     async fn end_due(&self) {
-        let due = self.engine().due_endings();
-        let count = {
-            let mut endings = self.endings();
-            endings.extend(due);
-            endings.len()
-        };
+        let count = self.collect_due();
         for _ in 0..count {
-            let Some((uid, ending)) = self.endings().pop_front() else {
+            let Some(due) = self.due().pop_front() else {
                 return;
             };
-            let plan = {
-                let now = self.timer.now();
-                self.engine().plan_ended(&uid, &ending, &self.world, now)
-            };
+            let plan = self.plan_due(&due);
             let settled = self.carry_out(plan).await;
             if !settled.unavailable.is_empty() {
-                self.endings().push_back((uid, ending));
+                self.due().push_back(due);
             }
+        }
+    }
+
+    /// Takes over from the engine what is due; says how much there is.
+    fn collect_due(&self) -> usize {
+        let (pods, attachments) = {
+            let mut engine = self.engine();
+            (engine.due_endings(), engine.due_detachments())
+        };
+        let mut due = self.due();
+        due.extend(pods.into_iter().map(|(uid, ending)| Due::Pod(uid, ending)));
+        due.extend(attachments.into_iter().map(Due::Attachment));
+        due.len()
+    }
+
+    fn plan_due(&self, due: &Due) -> Plan {
+        let (mut engine, now) = (self.engine(), self.timer.now());
+        match due {
+            Due::Pod(uid, ending) => engine.plan_ended(uid, ending, &self.world, now),
+            Due::Attachment(attachment) => engine.plan_detached(attachment, &self.world, now),
         }
     }
 
@@ -278,8 +298,8 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         pause
     }
 
-    fn endings(&self) -> MutexGuard<'_, VecDeque<(Name, Ending)>> {
-        self.endings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn due(&self) -> MutexGuard<'_, VecDeque<Due>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {

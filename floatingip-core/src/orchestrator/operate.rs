@@ -1,5 +1,6 @@
 //! Operations: decide, write, settle, and decide anew where somebody else was quicker.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -141,6 +142,30 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     pub async fn detached(&self, attachment: &Attachment) -> Result<(), Stuck> {
         self.once(|engine, now| engine.plan_detached(attachment, &self.world, now))
             .await
+    }
+
+    /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
+    ///
+    /// # Errors
+    /// It is not certain yet, or was not done: to be told again.
+    pub async fn gc(
+        &self,
+        node: &Name,
+        network: &Name,
+        valid: &BTreeSet<Attachment>,
+    ) -> Result<(), Stuck> {
+        loop {
+            let plan = {
+                let now = self.timer.now();
+                self.engine()
+                    .plan_gc(node, network, valid, &self.world, now)
+            };
+            let settled = self.carry_out_patiently(plan).await?;
+            // What was applied is not looked at again, so this ends.
+            if settled.applied.is_empty() {
+                return complete(&settled);
+            }
+        }
     }
 
     /// Once, and again where somebody else was quicker.
