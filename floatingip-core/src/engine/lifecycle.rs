@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Engine;
 use super::stage::{Draft, Staged};
 use super::verdict::{Verdict, keeper};
-use crate::fact::World;
+use crate::fact::{PodState, World};
 use crate::name::Name;
 use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
 use crate::plan::{Event, Plan};
@@ -331,13 +331,14 @@ impl Engine {
     }
 
     fn is_bound(&self, namespace: &Name, pod: &Pod, world: &dyn World) -> bool {
-        world
-            .pod(namespace, &pod.name)
-            .known()
-            .is_some_and(|state| {
-                let bound = state.bound || self.settings.binds_at_once;
-                bound && state.uid == pod.uid && !state.finished
-            })
+        let state = world.pod(namespace, &pod.name).known();
+        state.is_some_and(|state| self.uses_addresses(pod, &state))
+    }
+
+    /// Whether this very pod is bound and not finished.
+    pub(super) fn uses_addresses(&self, pod: &Pod, state: &PodState) -> bool {
+        let bound = state.bound || self.settings.binds_at_once;
+        bound && state.still_is(pod)
     }
 }
 

@@ -154,7 +154,7 @@ impl Engine {
         if self.is_held(ip) {
             return;
         }
-        match is_still_there(&record.owner, world) {
+        match self.is_still_there(&record.owner, world) {
             Fact::Known(()) => {
                 let again = Staged::same_owner((*record).clone());
                 self.stage(draft, ip, Event::Restore, Some(again));
@@ -166,16 +166,17 @@ impl Engine {
             Fact::Unknown => {}
         }
     }
-}
 
-/// Whether the pod of a lost record still lives.
-fn is_still_there(owner: &Owner, world: &dyn World) -> Fact<()> {
-    let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else {
-        return Fact::Gone;
-    };
-    match world.pod(&tenant.namespace, &pod.name) {
-        Fact::Known(state) if state.still_is(pod) => Fact::Known(()),
-        Fact::Known(_) | Fact::Gone => Fact::Gone,
-        Fact::Unknown => Fact::Unknown,
+    /// Whether the pod of a lost record still uses the address. One that is not bound yet does not:
+    /// it gets an address when it tries again.
+    fn is_still_there(&self, owner: &Owner, world: &dyn World) -> Fact<()> {
+        let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else {
+            return Fact::Gone;
+        };
+        match world.pod(&tenant.namespace, &pod.name) {
+            Fact::Unknown => Fact::Unknown,
+            Fact::Known(state) if self.uses_addresses(pod, &state) => Fact::Known(()),
+            Fact::Known(_) | Fact::Gone => Fact::Gone,
+        }
     }
 }

@@ -228,9 +228,15 @@ impl Model {
 
     fn apply(&mut self, who: usize, n: usize, faults: &[Option<Fault>]) -> Checked {
         *self.faults.lock().expect("nobody panics with it") = faults.iter().copied().collect();
-        let open = &mut self.leaders[who].open[n];
-        let left = open.left();
+        let left = self.leaders[who].open[n].left();
         let mut answers = block_on(self.store.apply(&left));
+        for (write, answer) in left.writes.iter().zip(&answers) {
+            let uncertain = &mut self.leaders[who].uncertain;
+            match answer {
+                Answer::Unknown => uncertain.insert(write.target.clone()),
+                Answer::Definite(_) => uncertain.remove(&write.target),
+            };
+        }
         if self.planted == Some(Planted::SettledByAbsence) {
             for (write, answer) in left.writes.iter().zip(&mut answers) {
                 let found = self
@@ -243,6 +249,7 @@ impl Model {
                 }
             }
         }
+        let open = &mut self.leaders[who].open[n];
         open.hear(answers);
         if open.is_certain() {
             let open = self.leaders[who].open.remove(n);
@@ -493,8 +500,9 @@ impl Before {
     ) -> Checked {
         self.check_each(model, who, pod, node, chosen)?;
         self.check_sticky(pod, node, chosen, model, who)?;
-        // Two leaders may end a pod that the other is about to serve again: a sweep mends the count.
-        if !model.both_lead {
+        // Another leader, or a robber, may end a pod that is about to be served again: a sweep mends
+        // the count.
+        if !model.both_lead && model.robbed.is_empty() {
             self.check_app(pod, chosen)?;
         }
         self.check_pool(pod, plan)

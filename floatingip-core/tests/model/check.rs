@@ -129,6 +129,8 @@ impl Model {
         let held = leader.held();
         let users = self.users();
         for write in &plan.batch().writes {
+            let sure = !leader.uncertain.contains(&write.target);
+            ensure!(sure, "an uncertain write of {} was settled", write.target);
             let Some(ip) = address_of(&write.target) else {
                 continue;
             };

@@ -76,6 +76,8 @@ pub(crate) struct Leader {
     pub(crate) engine: Engine,
     pub(crate) config: usize,
     pub(crate) open: Vec<Open>,
+    /// Targets whose last write may or may not have been made, or may still be.
+    pub(crate) uncertain: BTreeSet<Target>,
     pub(crate) ready: Vec<Ready>,
     /// Changes of the store that its watch has not brought yet.
     pub(crate) pending: Vec<Change>,

@@ -403,6 +403,7 @@ fn started(
         engine,
         config,
         open: Vec::new(),
+        uncertain: BTreeSet::new(),
         ready: Vec::new(),
         pending: Vec::new(),
         delivered: Vec::new(),
