@@ -1,1 +1,7 @@
-//! Runnable examples of floatingip; see the `examples` folder of this package.
+//! Runnable examples of floatingip; each checks what it shows, and `cargo xtask ci examples` runs all.
+//!
+//! | `cargo run -p floatingip-examples --example …` | shows |
+//! |---|---|
+//! | `embed` | the engine inside a program of your own, from configuration to address |
+//! | `list` | filters, orders and pages |
+//! | `own_store` | a store of your own, and the suite that says whether it keeps its contract |

@@ -42,7 +42,7 @@ pub use sweep::Swept;
 
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
-use crate::record::{PlanId, PoolRecord, Record, Target, Version};
+use crate::record::{Attachment, PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
 use crate::time::Now;
 use crate::topology::{Difference, Reach, SubnetId, Topology, difference};
@@ -147,6 +147,8 @@ pub struct Engine {
     provisional: BTreeMap<IpAddr, Attempt>,
     /// Pods that ended while a plan held addresses of theirs.
     ended: BTreeMap<Name, Ending>,
+    /// Attachments that ended while a plan held addresses of theirs.
+    detached: BTreeSet<Attachment>,
     /// Records that somebody deleted under a live pod: held, and to be written again.
     missing: BTreeMap<IpAddr, Arc<Record>>,
     /// Versions at which records were deleted, in a shared store.
@@ -173,6 +175,7 @@ impl Engine {
             claims: Claims::default(),
             provisional: BTreeMap::new(),
             ended: BTreeMap::new(),
+            detached: BTreeSet::new(),
             missing: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             mark_ends: BTreeMap::new(),

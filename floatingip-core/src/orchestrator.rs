@@ -2,6 +2,7 @@
 //! timer and polls the futures.
 
 mod operate;
+mod pools;
 mod work;
 
 use std::collections::VecDeque;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use operate::{AllocateError, Place, PoolReport, ReleaseError, ReleaseReport};
+pub use operate::{AllocateError, Place, ReleaseError, ReleaseReport};
+pub use pools::PoolReport;
 use work::{Left, Work};
 
 use crate::engine::{Ending, Engine, Progress, Settings, Settled, TooManyFree};
@@ -21,9 +23,12 @@ use crate::fact::World;
 use crate::name::Name;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Row};
+use crate::record::Attachment;
 use crate::store::{LoadError, Store};
 use crate::time::Now;
 use crate::topology::{Difference, Topology};
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// Time, from outside.
 pub trait Timer: Send + Sync {
@@ -38,7 +43,8 @@ pub trait Timer: Send + Sync {
 pub struct Limits {
     /// How long an operation waits for the store before it answers that the outcome is not certain yet.
     pub patience: Duration,
-    /// The first pause before a write with an unknown outcome is repeated; doubled each time.
+    /// The first pause before a write with an unknown outcome is repeated, or before looking again
+    /// whether somebody else's change is over; doubled each time.
     pub first_pause: Duration,
     /// The longest such pause.
     pub longest_pause: Duration,
@@ -68,7 +74,7 @@ impl Default for Limits {
 #[non_exhaustive]
 pub enum Stuck {
     /// The store did not do it, for reasons of its own.
-    #[error("the store is not available: nothing was changed, try again")]
+    #[error("the store is not available: what was asked for is not done, try again")]
     Unavailable,
     /// The store has not said what became of it. It goes on by itself; until it is certain, the
     /// addresses are held.
@@ -92,6 +98,15 @@ pub struct Orchestrator<S, T, W> {
     world: W,
     limits: Limits,
     left: Mutex<VecDeque<Left>>,
+    /// Ends that had to wait, and that nobody else remembers any more.
+    due: Mutex<VecDeque<Due>>,
+}
+
+/// Whose end had to wait for a plan.
+#[derive(Debug)]
+enum Due {
+    Pod(Name, Ending),
+    Attachment(Attachment),
 }
 
 impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
@@ -112,14 +127,14 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         let now = timer.now();
         engine.reconfigure(topology, now);
         engine.load(snapshot, now);
-        let (engine, left) = (Mutex::new(engine), Mutex::default());
         Ok(Self {
-            engine,
+            engine: Mutex::new(engine),
             store,
             timer,
             world,
             limits,
-            left,
+            left: Mutex::default(),
+            due: Mutex::default(),
         })
     }
 
@@ -172,53 +187,99 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         Ok(listing.finish())
     }
 
-    /// Makes a plan durable and settles it, however long that takes. Dropped before its end, the plan
-    /// goes on in [`Orchestrator::tend`].
-    pub async fn carry_out(&self, plan: Plan) -> Settled {
+    /// Makes a plan durable and settles it, however long that takes. Dropped before its end, even
+    /// before its beginning, the plan goes on in [`Orchestrator::tend`].
+    pub fn carry_out(&self, plan: Plan) -> impl Future<Output = Settled> + Send {
+        // Made here and not in the future, so that a future that is never polled loses nothing.
         let mut work = Work::new(self, plan);
-        let mut pause = self.limits.first_pause;
-        while !work.advance().await {
-            self.timer.sleep(pause).await;
-            pause = pause.saturating_mul(2).min(self.limits.longest_pause);
+        async move {
+            let mut pause = self.limits.first_pause;
+            while !work.advance().await {
+                self.timer.sleep(self.next_pause(&mut pause)).await;
+            }
+            work.settle()
         }
-        work.settle()
     }
 
     /// The same within the limits' patience.
     ///
     /// # Errors
-    /// The outcome is not certain yet, or too many others are not.
-    pub async fn carry_out_patiently(&self, plan: Plan) -> Result<Settled, Stuck> {
-        let mut work = pin!(self.carry_out(plan));
+    /// The outcome is not certain yet.
+    pub fn carry_out_patiently(
+        &self,
+        plan: Plan,
+    ) -> impl Future<Output = Result<Settled, Stuck>> + Send {
+        let settled = self.patiently(self.carry_out(plan));
+        async { settled.await.ok_or(Stuck::Uncertain) }
+    }
+
+    /// What a future comes to, if it does within the limits' patience; else it is dropped.
+    async fn patiently<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
         let mut limit = pin!(self.timer.sleep(self.limits.patience));
-        let raced = poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Ready(settled) => Poll::Ready(Some(settled)),
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending => limit.as_mut().poll(context).map(|()| None),
-        });
-        raced.await.ok_or(Stuck::Uncertain)
+        })
+        .await
     }
 
     /// Tries once more what was left uncertain, and ends pods that ended while a plan held their
-    /// addresses. To be called again and again, say each second.
+    /// addresses. To be called again and again, say each second. It takes twice the limits' patience at
+    /// most, and begins next time with what it did not get to. It may be dropped at any point, and
+    /// several may call it at once.
     pub async fn tend(&self) {
-        let left = std::mem::take(&mut *self.left());
-        for left in left {
+        _ = self.patiently(self.try_again()).await;
+        _ = self.patiently(self.end_due()).await;
+    }
+
+    /// One attempt at each plan that was left.
+    async fn try_again(&self) {
+        for _ in 0..self.uncertain() {
+            // Only the one that is worked on is taken out, so that nothing is lost with this future.
+            let Some(left) = self.left().pop_front() else {
+                return;
+            };
             let mut work = Work::resume(self, left);
             if work.advance().await {
                 work.settle();
             }
         }
-        let due = self.engine().due_endings();
-        for (uid, ending) in due {
-            self.end(&uid, &ending).await;
+    }
+
+    /// Ends the pods and attachments whose end had to wait.
+    async fn end_due(&self) {
+        let count = self.collect_due();
+        for _ in 0..count {
+            let Some(due) = self.due().pop_front() else {
+                return;
+            };
+            let plan = self.plan_due(&due);
+            let settled = self.carry_out(plan).await;
+            if !settled.unavailable.is_empty() {
+                self.due().push_back(due);
+            }
         }
     }
 
-    async fn end(&self, uid: &Name, ending: &Ending) {
-        let now = self.timer.now();
-        let plan = self.engine().plan_ended(uid, ending, &self.world, now);
-        // Not certain in time: `tend` carries it on.
-        let _settled = self.carry_out_patiently(plan).await;
+    /// Takes over from the engine what is due; says how much there is.
+    fn collect_due(&self) -> usize {
+        let (pods, attachments) = {
+            let mut engine = self.engine();
+            (engine.due_endings(), engine.due_detachments())
+        };
+        let mut due = self.due();
+        due.extend(pods.into_iter().map(|(uid, ending)| Due::Pod(uid, ending)));
+        due.extend(attachments.into_iter().map(Due::Attachment));
+        due.len()
+    }
+
+    fn plan_due(&self, due: &Due) -> Plan {
+        let (mut engine, now) = (self.engine(), self.timer.now());
+        match due {
+            Due::Pod(uid, ending) => engine.plan_ended(uid, ending, &self.world, now),
+            Due::Attachment(attachment) => engine.plan_detached(attachment, &self.world, now),
+        }
     }
 
     /// Refuses to begin anything while too much is uncertain.
@@ -229,8 +290,50 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
     }
 
+    /// The pause to make now; the next one is longer.
+    fn next_pause(&self, next: &mut Duration) -> Duration {
+        // Never none: whoever is waited for may be polled by the same task.
+        let pause = (*next).max(SHORTEST_PAUSE);
+        *next = pause.saturating_mul(2).min(self.limits.longest_pause);
+        pause
+    }
+
+    fn due(&self) -> MutexGuard<'_, VecDeque<Due>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long somebody else's change is waited for, counted from the first pause.
+struct Patience {
+    pause: Duration,
+    until: Option<Duration>,
+}
+
+impl Patience {
+    const fn of(limits: &Limits) -> Self {
+        Self {
+            pause: limits.first_pause,
+            until: None,
+        }
+    }
+
+    /// Waits, longer each time; false once it has run out.
+    async fn pause<S: Store, T: Timer, W: World + Send + Sync>(
+        &mut self,
+        owner: &Orchestrator<S, T, W>,
+    ) -> bool {
+        let now = owner.timer.now().elapsed;
+        let until = now.saturating_add(owner.limits.patience);
+        if now >= *self.until.get_or_insert(until) {
+            return false;
+        }
+        let pause = owner.next_pause(&mut self.pause);
+        owner.timer.sleep(pause).await;
+        true
     }
 }
 

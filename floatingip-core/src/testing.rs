@@ -1,5 +1,5 @@
-//! For tests: builders of records and writes, a store with faults at will, and the suite that
-//! every [`Store`](crate::Store) must pass. In the feature `testing`, for stores of other crates too.
+//! For tests: builders of records and writes, a store with faults at will, time that a test moves, and
+//! the suite that every [`Store`](crate::Store) must pass. In the feature `testing`, for stores of other crates too.
 //!
 //! ```
 //! use floatingip_core::memory::MemoryStore;
@@ -15,8 +15,10 @@ use std::task::{Context, Poll, Waker};
 pub mod contract;
 mod faulty;
 pub mod fixture;
+mod timer;
 
 pub use faulty::{Counts, Fault, FaultyStore};
+pub use timer::VirtualTimer;
 
 /// Runs a future to its end by polling it over and over: for futures that wait for nothing outside,
 /// such as those of a store in memory. Others need a runtime.
@@ -34,6 +36,15 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
     panic!("the future is still pending after {POLLS} polls: it needs a runtime")
+}
+
+/// Polls a future once: its output if that was enough. For tests that look at what holds meanwhile.
+pub fn poll_once<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match future.poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 /// Polls futures in turns until all have ended; their outputs in the same order.

@@ -19,13 +19,22 @@ pub struct Args {
     #[command(subcommand)]
     pub command: Command,
     /// How log lines look.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "FLOATINGIP_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Log",
+        value_enum,
+        default_value_t = LogFormat::Text,
+        env = "FLOATINGIP_LOG_FORMAT",
+        value_name = "FORMAT"
+    )]
     pub log_format: LogFormat,
     /// Which log lines are written: a level (error, warn, info, debug, trace) or a list such as
     /// `info,floatingip_server=debug`.
     #[arg(
         long,
         global = true,
+        help_heading = "Log",
         default_value = "info",
         env = "FLOATINGIP_LOG",
         value_name = "FILTER"

@@ -55,6 +55,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How full each subnet is, each once. Quick: it is asked by every scrape.
     fn usage(&self) -> Vec<SubnetUsage>;
+
+    /// What else `/metrics` shows. The names are always the same ones, each once. Quick.
+    fn gauges(&self) -> Vec<Gauge>;
 }
 
 /// An address to release, and whose it has to be. What is given has to match.
@@ -143,6 +146,28 @@ pub struct SubnetUsage {
     pub allocated: u128,
     /// Addresses that are configured.
     pub total: u128,
+}
+
+/// A number without labels in `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gauge {
+    /// Its name; a [`GaugeKind::Counter`]'s ends in `_total`, a time's in `_seconds`.
+    pub name: &'static str,
+    /// What it is, for people, in one line.
+    pub help: &'static str,
+    /// Whether it may fall.
+    pub kind: GaugeKind,
+    /// Its value now.
+    pub value: f64,
+}
+
+/// How a number of `/metrics` behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GaugeKind {
+    /// Rises and falls.
+    Gauge,
+    /// Only rises, from zero at the start of the process.
+    Counter,
 }
 
 /// Why there is no listing.

@@ -1,6 +1,7 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
 mod configuration;
+mod connection;
 mod desk;
 mod listen;
 mod signals;
@@ -17,15 +18,17 @@ use floatingip_core::store::LoadError;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::app::{self, Mode, router};
 use crate::args::{Listen, Standalone};
 use crate::clock::SystemTimer;
 use crate::store::{EmbeddedStore, OpenError, Options};
-use configuration::{ConfigurationError, Source};
+use configuration::{ConfigurationError, Follow, Source};
 use desk::Desk;
 use listen::Listener;
+use signals::{Ending, Hangups};
 
 /// What the standalone server decides with.
 pub(crate) type Core = Orchestrator<EmbeddedStore, SystemTimer, UnknownWorld>;
@@ -36,10 +39,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TEND_EVERY: Duration = Duration::from_secs(1);
 /// How often all records are compared with the facts.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// How long requests under way may take once the server is told to end.
-const DRAIN: Duration = Duration::from_secs(10);
-/// How long plans may take to be settled after that.
+/// How long plans may take to be settled once no request is under way any more.
 const SETTLE: Duration = Duration::from_secs(2);
+/// How long the last commit may take.
+const CLOSE: Duration = Duration::from_secs(5);
+/// How long threads that wait for a disk are waited for at the very end.
+const THREADS: Duration = Duration::from_secs(2);
 
 /// Why the server ended.
 #[derive(Debug, Error)]
@@ -63,6 +68,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// A task that keeps the addresses or follows the configuration has panicked.
+    #[error("a part of the server broke down, see above: start it again, and report it")]
+    Broken,
     /// The machine gave out.
     #[error("the server cannot go on")]
     Io(#[from] io::Error),
@@ -86,10 +94,14 @@ pub fn run(settings: Standalone) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(settings))
+    let served = runtime.block_on(serve(settings));
+    // Dropped, it would wait for ever for a read that does not come back.
+    runtime.shutdown_timeout(THREADS);
+    served
 }
 
 async fn serve(settings: Standalone) -> Result<(), ServeError> {
+    let hangups = Hangups::hear()?;
     let store = EmbeddedStore::open_with(
         &settings.data_dir,
         Options {
@@ -98,11 +110,12 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     )?;
     let source = Source::new(settings.config.clone(), settings.galaxy_compat);
     let first = configuration::first(&source, &store).await?;
-    let core = Arc::new(start(&settings, first.topology.clone(), store).await?);
+    let core = Arc::new(start(&settings, first.topology, store).await?);
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
     let desk = Arc::new(Desk::new(Arc::clone(&core), seen));
-    let app = router(desk, api_settings(&settings, &listener));
+    let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
+    let ending = Ending::hear()?;
     info!(
         addresses = core.engine().len(),
         data_dir = %settings.data_dir.display(),
@@ -111,18 +124,33 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(keep(Arc::clone(&core)));
-    tasks.spawn(configuration::follow(
+    let follow = Follow {
         source,
-        Arc::clone(&core),
+        seen: first.text,
+        core: Arc::clone(&core),
         status,
-        LOOK_EVERY,
-    ));
-    let served = listener.serve(app, signals::ended(), DRAIN).await;
+        hangups,
+        look_every: LOOK_EVERY,
+    };
+    tasks.spawn(follow.run());
+    let limits = connection::Limits::default();
+    let mut broken = false;
+    let ended = async {
+        tokio::select! {
+            () = ending.told() => {}
+            // They have no end but a panic.
+            _ = tasks.join_next() => broken = true,
+        }
+    };
+    listener.serve(app, ended, limits).await;
     tasks.shutdown().await;
-    settle(&core).await;
+    settle(&core, &desk).await;
     close(core).await;
+    if broken {
+        return Err(ServeError::Broken);
+    }
     info!("ended");
-    Ok(served?)
+    Ok(())
 }
 
 async fn start(
@@ -179,6 +207,8 @@ fn api_settings(settings: &Standalone, listener: &Listener) -> app::Settings {
 async fn keep(core: Arc<Core>) {
     let mut tend = tokio::time::interval(TEND_EVERY);
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = tend.tick() => core.tend().await,
@@ -191,27 +221,31 @@ async fn keep(core: Arc<Core>) {
     }
 }
 
-/// Gives plans without a certain outcome a last chance; the store decides about the rest at the next
-/// start.
-async fn settle(core: &Core) {
+/// Waits for the writes of clients that have gone, and gives plans without a certain outcome a last
+/// chance; the store decides about the rest at the next start.
+async fn settle(core: &Core, desk: &Desk) {
     let all = async {
-        while core.uncertain() > 0 {
+        let _none_begins = desk.last_write().await;
+        while core.engine().open_plans() > 0 {
             core.tend().await;
-            tokio::time::sleep(LOOK_EVERY / 10).await;
+            tokio::time::sleep(SETTLE / 100).await;
         }
     };
     if tokio::time::timeout(SETTLE, all).await.is_err() {
+        let plans = core.engine().open_plans();
         warn!(
-            plans = core.uncertain(),
-            "changes were not confirmed by the store before the end"
+            plans,
+            "the store did not confirm every change before the end"
         );
     }
 }
 
 async fn close(core: Arc<Core>) {
     // Closing waits for the last commit, which blocks.
-    let closed = tokio::task::spawn_blocking(move || core.store().close()).await;
-    if let Err(error) = closed {
-        error!("the store was not closed: {error}");
+    let closing = tokio::task::spawn_blocking(move || core.store().close());
+    match tokio::time::timeout(CLOSE, closing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!("the store was not closed: {error}"),
+        Err(_) => error!("the disk does not answer: the store repairs itself at the next start"),
     }
 }

@@ -15,12 +15,20 @@ pub(crate) fn install(filter: &str, format: LogFormat) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
+        // It would tell of a standard error that is gone on standard error, and panic.
+        .log_internal_errors(false)
+        .with_ansi(wants_colours());
     let installed = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
     };
     installed.map_err(|error| anyhow!("logs cannot be written: {error}"))
+}
+
+/// As <https://no-color.org> has it.
+fn wants_colours() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !unwanted
 }
 
 /// Tells on standard error why the process ends, with every cause.

@@ -1,1 +1,31 @@
-//! Fuzz targets of floatingip: each is one function over bytes, replayed on stable.
+//! Fuzz targets of floatingip: each is one function over bytes, and panics at a finding.
+//!
+//! Their corpora in `fuzz/corpus` are replayed by `cargo test -p floatingip-fuzz` on the stable
+//! toolchain, a single file by `cargo run -p floatingip-fuzz --bin replay TARGET FILE`. To fuzz:
+//!
+//! ```text
+//! cargo install cargo-fuzz
+//! cargo +nightly fuzz run --features libfuzzer TARGET
+//! ```
+//!
+//! A finding is fixed, and its file joins the corpus.
+
+pub mod annotations;
+pub mod config;
+pub mod engine_ops;
+pub mod owner_keys;
+pub mod queries;
+pub mod ranges;
+
+/// What a target does with its bytes.
+pub type Check = fn(&[u8]);
+
+/// Every target by the name of its folder in `fuzz/corpus`.
+pub const TARGETS: [(&str, Check); 6] = [
+    ("annotations", annotations::check),
+    ("config", config::check),
+    ("engine_ops", engine_ops::check),
+    ("owner_keys", owner_keys::check),
+    ("queries", queries::check),
+    ("ranges", ranges::check),
+];

@@ -16,8 +16,6 @@ struct Stage {
     name: &'static str,
     /// What it shows, in one line of the help text.
     about: &'static str,
-    /// Whether it runs when no stage is named on the command line.
-    default: bool,
     run: fn(&Workspace) -> Result<Done>,
 }
 
@@ -45,7 +43,7 @@ struct Row {
     outcome: Result<Done>,
 }
 
-/// Runs the named stages, or all default ones, and fails if any of them does.
+/// Runs the named stages, or all of them, and fails if any of them does.
 ///
 /// A failing stage does not stop the ones after it: one run shows everything that is wrong.
 pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
@@ -66,14 +64,7 @@ pub(crate) fn run(names: &[String]) -> Result<ExitCode> {
 
 /// The list of stages for the usage text.
 pub(crate) fn help() -> String {
-    let line = |stage: &Stage| {
-        let mark = if stage.default {
-            ""
-        } else {
-            " (only when named)"
-        };
-        format!("  {:<13}{}{mark}", stage.name, stage.about)
-    };
+    let line = |stage: &Stage| format!("  {:<13}{}", stage.name, stage.about);
     let lines: Vec<String> = stages::ALL.iter().map(line).collect();
     lines.join("\n")
 }
@@ -101,7 +92,7 @@ impl Stage {
 
 fn choose(names: &[String]) -> Result<Vec<&'static Stage>> {
     if names.is_empty() {
-        return Ok(stages::ALL.iter().filter(|stage| stage.default).collect());
+        return Ok(stages::ALL.iter().collect());
     }
     names.iter().map(|name| find(name)).collect()
 }
@@ -194,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn without_names_only_the_default_stages_run() {
-        assert!(choose(&[]).unwrap().iter().all(|stage| stage.default));
+    fn without_names_all_stages_run() {
+        assert_eq!(choose(&[]).unwrap().len(), stages::ALL.len());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::{process, tools};
 
 /// Fixed, so that every run sends the same requests; a finding is repeated by running again.
 const SEED: &str = "20191010";
+/// Which answers are right where the document alone does not say it.
+const SETTINGS: &str = "floatingip-server/tests/schemathesis.toml";
 /// Requests generated for each operation and phase.
 const EXAMPLES_PER_OPERATION: &str = "100";
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -28,9 +30,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String> {
 
     let scratch = Scratch::new(workspace)?;
     let mut server = Server::start(workspace, &scratch)?;
-    let outcome = server
-        .address()
-        .and_then(|address| examine(&schemathesis, &scratch, &address));
+    let run = Run {
+        program: &schemathesis,
+        settings: &workspace.root.join(SETTINGS),
+        scratch: &scratch,
+    };
+    let outcome = server.address().and_then(|address| run.examine(&address));
     let stopped = server.stop();
     if outcome.is_err() || stopped.is_err() {
         println!("the server's log:\n{}", server.log());
@@ -40,20 +45,29 @@ pub(crate) fn run(workspace: &Workspace) -> Result<String> {
     Ok(note)
 }
 
-fn examine(schemathesis: &Path, scratch: &Scratch, address: &str) -> Result<String> {
-    let mut command = Command::new(schemathesis);
-    command
-        .current_dir(&scratch.folder)
-        .args(["run", "--no-color", "--checks", "all"]);
-    command.args(["--seed", SEED, "--generation-database", "none"]);
-    command.args(["--max-examples", EXAMPLES_PER_OPERATION, "--workers", "1"]);
-    command.args(["--request-timeout", "10", "--continue-on-failure"]);
-    command.arg(format!("http://{address}/openapi.json"));
-    let printed = process::run_and_keep(&mut command)?;
-    if !printed.success {
-        bail!("schemathesis was not content, see above");
+/// One run of schemathesis.
+struct Run<'a> {
+    program: &'a Path,
+    settings: &'a Path,
+    scratch: &'a Scratch,
+}
+
+impl Run<'_> {
+    fn examine(&self, address: &str) -> Result<String> {
+        let mut command = Command::new(self.program);
+        command.current_dir(&self.scratch.folder);
+        command.arg("--config-file").arg(self.settings);
+        command.args(["run", "--no-color", "--checks", "all"]);
+        command.args(["--seed", SEED, "--generation-database", "none"]);
+        command.args(["--max-examples", EXAMPLES_PER_OPERATION, "--workers", "1"]);
+        command.args(["--request-timeout", "10", "--continue-on-failure"]);
+        command.arg(format!("http://{address}/openapi.json"));
+        let printed = process::run_and_keep(&mut command)?;
+        if !printed.success {
+            bail!("schemathesis was not content, see above");
+        }
+        generated(&printed.text).context("schemathesis generated no test case")
     }
-    generated(&printed.text).context("schemathesis generated no test case")
 }
 
 /// The line of schemathesis' summary that says how much it did.

@@ -124,13 +124,39 @@ impl Engine {
     }
 
     /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
-    /// that is not the address's latest changes nothing.
+    /// that is not the address's latest changes nothing. What an open plan holds, or is about to attach,
+    /// is dealt with once that is settled: [`Engine::due_detachments`].
     pub fn plan_detached(&mut self, attachment: &Attachment, world: &dyn World, now: Now) -> Plan {
+        let addresses = self.ledger.of_attachment(attachment);
+        if self.is_changing(attachment) {
+            self.detached.insert(attachment.clone());
+        }
         let mut draft = self.draft(now);
-        for ip in self.ledger.of_attachment(attachment) {
+        for ip in addresses {
             self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Attachments that ended while a plan held their addresses, and whose plans are settled now: their
+    /// end has to be planned again.
+    pub fn due_detachments(&mut self) -> Vec<Attachment> {
+        let settled = |attachment: &&Attachment| !self.is_changing(attachment);
+        let due: Vec<Attachment> = self.detached.iter().filter(settled).cloned().collect();
+        for attachment in &due {
+            self.detached.remove(attachment);
+        }
+        due
+    }
+
+    /// Whether an open plan gives the attachment an address, or changes one that it has.
+    fn is_changing(&self, attachment: &Attachment) -> bool {
+        self.open.values().any(|open| open.attaches(attachment))
+            || self
+                .ledger
+                .of_attachment(attachment)
+                .iter()
+                .any(|ip| self.is_held(*ip))
     }
 
     /// Of this node's network, only the attachments in `valid` are still there: the others have ended.

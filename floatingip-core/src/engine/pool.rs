@@ -86,11 +86,13 @@ impl Engine {
         if !record.owed || self.held.contains_key(&Target::Pool(pool.clone())) {
             return PoolStep::Done;
         }
-        let total = self
-            .ledger
-            .pool(pool)
-            .map_or(0, super::standing::PoolStanding::at_most);
-        let missing = u64::from(record.size).saturating_sub(total);
+        let standing = self.ledger.pool(pool);
+        let (there, expected) = standing.map_or((0, 0), |pool| (pool.total, pool.at_most()));
+        let missing = u64::from(record.size).saturating_sub(expected);
+        if missing == 0 && there < u64::from(record.size) {
+            // What is on its way may still not come: it is owed until it is there.
+            return PoolStep::Done;
+        }
         let mut draft = self.draft(now);
         if missing == 0 {
             self.stage_pool(

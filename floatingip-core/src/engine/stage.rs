@@ -8,7 +8,7 @@ use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot};
 use crate::plan::{Batch, Entry, Event, Plan, Write};
 use crate::range::Family;
-use crate::record::{PlanId, PoolRecord, Record, Target, Value, Version};
+use crate::record::{Attachment, PlanId, PoolRecord, Record, Target, Value, Version};
 use crate::time::Now;
 
 /// A target that an open plan is about to change.
@@ -24,6 +24,15 @@ pub(super) struct OpenPlan {
     pressures: Vec<Pressure>,
     /// The pods that are about to have addresses by it.
     pods: Vec<Name>,
+    /// The attachments that are about to use addresses by it.
+    attachments: Vec<Attachment>,
+}
+
+impl OpenPlan {
+    /// Whether the attachment is about to use an address.
+    pub(super) fn attaches(&self, attachment: &Attachment) -> bool {
+        self.attachments.contains(attachment)
+    }
 }
 
 /// What an open plan does to a count, were it applied.
@@ -111,6 +120,8 @@ impl Engine {
             from.as_ref(),
             put.as_ref().map(|record| &record.owner),
         );
+        let attachment = put.as_ref().and_then(|record| record.attachment.clone());
+        draft.open.attachments.extend(attachment);
         if let Some(known) = &known {
             self.ledger.withdraw(ip, &known.record);
         }

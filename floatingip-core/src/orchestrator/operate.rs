@@ -1,13 +1,14 @@
 //! Operations: decide, write, settle, and decide anew where somebody else was quicker.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Orchestrator, Stuck, Timer};
+use super::{Orchestrator, Patience, Stuck, Timer};
 use crate::engine::{
-    Ending, Engine, Live, MarkRefusal, Named, NotReleased, PoolStep, Releasing, Settled,
+    Allocation, Ending, Engine, Live, MarkRefusal, Named, NotReleased, Releasing, Settled,
 };
 use crate::fact::World;
 use crate::name::{Name, PoolName};
@@ -60,15 +61,6 @@ pub struct ReleaseReport {
     pub unreleased: Vec<(IpAddr, NotReleased)>,
 }
 
-/// What became of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolReport {
-    /// How many addresses it has.
-    pub addresses: u64,
-    /// Whether everything that is owed to it is there.
-    pub complete: bool,
-}
-
 impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// Gives a pod its addresses, one for each want. The same request again gives the same addresses.
     ///
@@ -80,24 +72,9 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         place: &Place,
     ) -> Result<Vec<IpAddr>, AllocateError> {
         self.check_room()?;
+        let mut patience = Patience::of(&self.limits);
         for _ in 0..self.limits.attempts {
-            let now = self.timer.now();
-            let decided = {
-                let mut engine = self.engine();
-                let reach = match place {
-                    Place::Node(addresses) => engine.topology().reach(addresses),
-                    Place::Anywhere => engine.topology().reach_all(),
-                };
-                engine.plan_allocate(request, &reach, &self.world, now)
-            };
-            let allocation = match decided {
-                Ok(allocation) => allocation,
-                Err(refusal) if refusal.is_transient() => {
-                    self.timer.sleep(self.limits.first_pause).await;
-                    continue;
-                }
-                Err(refusal) => return Err(refusal.into()),
-            };
+            let allocation = self.decided(request, place, &mut patience).await?;
             let settled = self.carry_out_patiently(allocation.plan).await?;
             if settled.is_complete() {
                 return Ok(allocation.addresses);
@@ -109,6 +86,35 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             }
         }
         Err(Stuck::Contended.into())
+    }
+
+    /// The decision, once no other change of the slot's addresses is under way.
+    async fn decided(
+        &self,
+        request: &PodRequest,
+        place: &Place,
+        patience: &mut Patience,
+    ) -> Result<Allocation, Refusal> {
+        loop {
+            match self.decide(request, place) {
+                Err(refusal) if refusal.is_transient() => {
+                    if !patience.pause(self).await {
+                        return Err(refusal);
+                    }
+                }
+                decided => return decided,
+            }
+        }
+    }
+
+    fn decide(&self, request: &PodRequest, place: &Place) -> Result<Allocation, Refusal> {
+        let now = self.timer.now();
+        let mut engine = self.engine();
+        let reach = match place {
+            Place::Node(addresses) => engine.topology().reach(addresses),
+            Place::Anywhere => engine.topology().reach_all(),
+        };
+        engine.plan_allocate(request, &reach, &self.world, now)
     }
 
     /// The pod is bound with these addresses; what else it had is freed.
@@ -138,10 +144,40 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             .await
     }
 
-    async fn once(&self, plan: impl FnOnce(&mut Engine, Now) -> Plan) -> Result<(), Stuck> {
-        let plan = plan(&mut self.engine(), self.timer.now());
-        let settled = self.carry_out_patiently(plan).await?;
-        complete(&settled)
+    /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
+    ///
+    /// # Errors
+    /// It is not certain yet, or was not done: to be told again.
+    pub async fn gc(
+        &self,
+        node: &Name,
+        network: &Name,
+        valid: &BTreeSet<Attachment>,
+    ) -> Result<(), Stuck> {
+        loop {
+            let plan = {
+                let now = self.timer.now();
+                self.engine()
+                    .plan_gc(node, network, valid, &self.world, now)
+            };
+            let settled = self.carry_out_patiently(plan).await?;
+            // What was applied is not looked at again, so this ends.
+            if settled.applied.is_empty() {
+                return complete(&settled);
+            }
+        }
+    }
+
+    /// Once, and again where somebody else was quicker.
+    async fn once(&self, mut plan: impl FnMut(&mut Engine, Now) -> Plan) -> Result<(), Stuck> {
+        for _ in 0..self.limits.attempts {
+            let planned = plan(&mut self.engine(), self.timer.now());
+            let settled = self.carry_out_patiently(planned).await?;
+            if settled.refused.is_empty() {
+                return complete(&settled);
+            }
+        }
+        Err(Stuck::Contended)
     }
 
     /// Releases addresses whose owner is named and has no pod, in one step.
@@ -150,6 +186,19 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// Some are live: nothing is released. Or it is not certain yet.
     pub async fn release(&self, request: &[Named]) -> Result<ReleaseReport, ReleaseError> {
         self.check_room()?;
+        let mut report = self.release_once(request).await?;
+        for _ in 1..self.limits.attempts {
+            // Where one address was changed meanwhile, an atomic store releases none of the others.
+            let others = report.released.is_empty() && self.store.atomic();
+            if !others || !report.has(&NotReleased::Changed) {
+                break;
+            }
+            report = self.release_once(request).await?;
+        }
+        Ok(report)
+    }
+
+    async fn release_once(&self, request: &[Named]) -> Result<ReleaseReport, ReleaseError> {
         let now = self.timer.now();
         let Releasing {
             plan,
@@ -164,92 +213,6 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         })
     }
 
-    /// Creates a pool or gives it another size, then fills or trims it.
-    ///
-    /// # Errors
-    /// The pool was not written, or it is not certain yet.
-    pub async fn put_pool(
-        &self,
-        pool: &PoolName,
-        size: u32,
-        pre_allocate: bool,
-    ) -> Result<PoolReport, Stuck> {
-        self.check_room()?;
-        self.write_pool(|engine, now| engine.plan_put_pool(pool, size, pre_allocate, now))
-            .await?;
-        self.steps(|engine, now| engine.plan_trim_pool(pool, now))
-            .await?;
-        let complete = self
-            .steps(|engine, now| engine.plan_fill_pool(pool, now))
-            .await?;
-        let addresses = self.engine().pool(pool).map_or(0, |state| state.addresses);
-        Ok(PoolReport {
-            addresses,
-            complete,
-        })
-    }
-
-    /// Deletes a pool with its unused addresses; says whether there was one.
-    ///
-    /// # Errors
-    /// It was not deleted, or it is not certain yet.
-    pub async fn delete_pool(&self, pool: &PoolName) -> Result<bool, Stuck> {
-        self.check_room()?;
-        if self.engine().pool(pool).is_none() {
-            return Ok(false);
-        }
-        for _ in 0..self.limits.attempts {
-            let now = self.timer.now();
-            let step = self.engine().plan_delete_pool(pool, now);
-            match step {
-                Some(PoolStep::More(plan)) => _ = self.carry_out_patiently(plan).await?,
-                Some(PoolStep::Done | PoolStep::Short) => return Ok(true),
-                None => self.timer.sleep(self.limits.first_pause).await,
-            }
-        }
-        Err(Stuck::Contended)
-    }
-
-    /// Writes a pool's own record, again where somebody else was quicker.
-    async fn write_pool(
-        &self,
-        plan: impl Fn(&mut Engine, Now) -> Option<Plan>,
-    ) -> Result<(), Stuck> {
-        for _ in 0..self.limits.attempts {
-            let planned = plan(&mut self.engine(), self.timer.now());
-            let Some(planned) = planned else {
-                self.timer.sleep(self.limits.first_pause).await;
-                continue;
-            };
-            let settled = self.carry_out_patiently(planned).await?;
-            if settled.refused.is_empty() {
-                return complete(&settled);
-            }
-        }
-        Err(Stuck::Contended)
-    }
-
-    /// Carries out step after step; says whether the last one had nothing left to do.
-    async fn steps(
-        &self,
-        mut step: impl FnMut(&mut Engine, Now) -> PoolStep,
-    ) -> Result<bool, Stuck> {
-        let mut setbacks = 0;
-        loop {
-            let next = step(&mut self.engine(), self.timer.now());
-            let PoolStep::More(plan) = next else {
-                return Ok(matches!(next, PoolStep::Done));
-            };
-            let settled = self.carry_out_patiently(plan).await?;
-            if settled.applied.is_empty() {
-                setbacks += 1;
-            }
-            if setbacks > self.limits.attempts || !settled.unavailable.is_empty() {
-                return complete(&settled).map(|()| false);
-            }
-        }
-    }
-
     /// Keeps everybody from an address for a while.
     ///
     /// # Errors
@@ -261,6 +224,9 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         mac: Option<String>,
         lasts: Duration,
     ) -> Result<Result<(), Stuck>, MarkRefusal> {
+        if let Err(stuck) = self.check_room() {
+            return Ok(Err(stuck));
+        }
         let now = self.timer.now();
         let plan = self.engine().plan_quarantine(ip, reason, mac, lasts, now)?;
         Ok(self.confirmed(plan).await)
@@ -288,12 +254,16 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     pub async fn sweep(&self) -> Result<usize, Stuck> {
         let mut after = None;
         let mut repairs = 0;
+        let mut all = Ok(());
         loop {
             let now = self.timer.now();
             let swept = self
                 .engine()
                 .plan_sweep(after, self.limits.slice, &self.world, now);
-            repairs += self.carry_out_patiently(swept.plan).await?.applied.len();
+            let settled = self.carry_out_patiently(swept.plan).await?;
+            repairs += settled.applied.len();
+            let slice = done(&settled);
+            all = all.and(slice);
             after = swept.next;
             if after.is_none() {
                 break;
@@ -301,12 +271,19 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
         let pools: Vec<PoolName> = self.engine().pools().cloned().collect();
         for pool in &pools {
-            self.steps(|engine, now| engine.plan_trim_pool(pool, now))
-                .await?;
-            self.steps(|engine, now| engine.plan_fill_pool(pool, now))
-                .await?;
+            // What one pool lacks is no reason to leave out the next, unless waiting is in vain.
+            match self.repair_pool(pool).await {
+                Err(Stuck::Uncertain) => return Err(Stuck::Uncertain),
+                repaired => all = all.and(repaired),
+            }
         }
-        Ok(repairs)
+        all.map(|()| repairs)
+    }
+}
+
+impl ReleaseReport {
+    fn has(&self, reason: &NotReleased) -> bool {
+        self.unreleased.iter().any(|(_, other)| other == reason)
     }
 }
 
@@ -317,10 +294,18 @@ fn addresses(targets: &[Target]) -> impl Iterator<Item = IpAddr> {
     })
 }
 
-fn complete(settled: &Settled) -> Result<(), Stuck> {
-    match (settled.unavailable.is_empty(), settled.refused.is_empty()) {
-        (true, true) => Ok(()),
-        (false, _) => Err(Stuck::Unavailable),
-        (true, false) => Err(Stuck::Contended),
+/// Everything was written.
+pub(super) fn complete(settled: &Settled) -> Result<(), Stuck> {
+    if !settled.refused.is_empty() {
+        return Err(Stuck::Contended);
+    }
+    done(settled)
+}
+
+/// The store did its part. Where one write is refused, others may not be made just for that.
+pub(super) const fn done(settled: &Settled) -> Result<(), Stuck> {
+    match settled.refused.is_empty() && !settled.unavailable.is_empty() {
+        true => Err(Stuck::Unavailable),
+        false => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::Api;
-use crate::backend::{Backend, SubnetUsage};
+use crate::backend::{Backend, Check, Gauge, GaugeKind, SubnetUsage};
 
 /// How many requests were answered, by route and class of status. The routes are those that are
 /// served, so that no client can make the series grow.
@@ -43,11 +43,8 @@ impl RequestCounters {
 
     fn print(&self, text: &mut String) {
         const NAME: &str = "floatingip_http_requests_total";
-        let _ = writeln!(
-            text,
-            "# HELP {NAME} Requests answered, by route and class of status."
-        );
-        let _ = writeln!(text, "# TYPE {NAME} counter");
+        let help = "Requests answered, by route and class of status.";
+        print_head(text, NAME, help, GaugeKind::Counter);
         for (route, counts) in &self.routes {
             for (class, count) in CLASSES.iter().zip(counts) {
                 let count = count.load(Ordering::Relaxed);
@@ -76,6 +73,8 @@ pub(crate) async fn count<B: Send + Sync + 'static>(
 pub(crate) async fn show<B: Backend>(State(api): State<Arc<Api<B>>>) -> Response {
     let mut text = String::new();
     print_usage(&mut text, &api.backend.usage());
+    print_checks(&mut text, &api.backend.readiness().checks);
+    print_gauges(&mut text, &api.backend.gauges());
     api.requests.print(&mut text);
     ([(header::CONTENT_TYPE, FORMAT)], text).into_response()
 }
@@ -85,11 +84,8 @@ const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge under the name that galaxy-ipam gave it.
 fn print_usage(text: &mut String, usage: &[SubnetUsage]) {
     const NAME: &str = "galaxy_ip_counter";
-    let _ = writeln!(
-        text,
-        "# HELP {NAME} Addresses per subnet: with an owner, configured."
-    );
-    let _ = writeln!(text, "# TYPE {NAME} gauge");
+    let help = "Addresses per subnet: with an owner, configured.";
+    print_head(text, NAME, help, GaugeKind::Gauge);
     for SubnetUsage {
         subnet,
         first_ip,
@@ -102,4 +98,29 @@ fn print_usage(text: &mut String, usage: &[SubnetUsage]) {
             let _ = writeln!(text, "{NAME}{{{labels}}} {value}");
         }
     }
+}
+
+/// What `/readyz?verbose` shows, for alerts.
+fn print_checks(text: &mut String, checks: &[Check]) {
+    const NAME: &str = "floatingip_check_ok";
+    let help = "Whether a check of /readyz is good: 1, or 0.";
+    print_head(text, NAME, help, GaugeKind::Gauge);
+    for Check { name, ok, .. } in checks {
+        let _ = writeln!(text, "{NAME}{{check=\"{name}\"}} {}", u8::from(*ok));
+    }
+}
+
+fn print_gauges(text: &mut String, gauges: &[Gauge]) {
+    for gauge in gauges {
+        print_head(text, gauge.name, gauge.help, gauge.kind);
+        let _ = writeln!(text, "{} {}", gauge.name, gauge.value);
+    }
+}
+
+fn print_head(text: &mut String, name: &str, help: &str, kind: GaugeKind) {
+    let kind = match kind {
+        GaugeKind::Gauge => "gauge",
+        GaugeKind::Counter => "counter",
+    };
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }

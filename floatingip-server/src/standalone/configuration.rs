@@ -14,7 +14,8 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{Core, signals};
+use super::Core;
+use super::signals::Hangups;
 use crate::config_file::{ConfigFileError, extract};
 use crate::store::EmbeddedStore;
 
@@ -34,6 +35,8 @@ pub(super) struct Source {
 pub(super) struct First {
     pub(super) topology: Topology,
     pub(super) status: Status,
+    /// The text of the file, if it can be read: what is followed is what differs from it.
+    pub(super) text: Option<String>,
 }
 
 /// How the configuration stands.
@@ -74,7 +77,7 @@ pub enum Unusable {
     #[error(transparent)]
     Manifest(#[from] ConfigFileError),
     /// The list has faults.
-    #[error(transparent)]
+    #[error("the list of subnets has these faults:\n{0}")]
     Faults(#[from] Faults),
 }
 
@@ -117,24 +120,27 @@ pub(super) async fn first(
     source: &Source,
     store: &EmbeddedStore,
 ) -> Result<First, ConfigurationError> {
-    let read = source.read().await.and_then(|text| source.parse(&text));
-    match read {
+    let read = source.read().await;
+    let text = read.as_ref().ok().cloned();
+    let (config, status) = match read.and_then(|text| source.parse(&text)) {
         Ok((json, config)) => {
             keep(store, &json).await;
-            Ok(First {
-                topology: config.into_topology(),
-                status: Status::default(),
-            })
+            (config, Status::default())
         }
-        Err(fault) => kept(source, store, fault),
-    }
+        Err(fault) => kept(source, store, fault)?,
+    };
+    Ok(First {
+        topology: config.into_topology(),
+        status,
+        text,
+    })
 }
 
 fn kept(
     source: &Source,
     store: &EmbeddedStore,
     fault: Unusable,
-) -> Result<First, ConfigurationError> {
+) -> Result<(Config, Status), ConfigurationError> {
     let file = source.path.display().to_string();
     let kept = store.document(DOCUMENT)?;
     let kept = kept.and_then(|json| Config::parse(&json, Strictness::GalaxyCompat).ok());
@@ -145,13 +151,8 @@ fn kept(
         });
     };
     error!("{file} is not usable, the last good configuration stays in force: {fault}");
-    let status = Status {
-        fault: Some(fault.to_string()),
-    };
-    Ok(First {
-        topology: config.into_topology(),
-        status,
-    })
+    let fault = Some(fault.to_string());
+    Ok((config, Status { fault }))
 }
 
 async fn keep(store: &EmbeddedStore, json: &str) {
@@ -161,51 +162,56 @@ async fn keep(store: &EmbeddedStore, json: &str) {
 }
 
 /// Follows the file: puts every good version in force, and tells of every bad one once.
-pub(super) async fn follow(
-    source: Source,
-    core: Arc<Core>,
-    status: watch::Sender<Status>,
-    look_every: Duration,
-) {
-    let mut hangups = signals::hangups();
-    let mut look = tokio::time::interval(look_every);
-    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut last = source.read().await.ok();
-    loop {
-        let asked = tokio::select! {
-            _ = look.tick() => false,
-            () = signals::next(&mut hangups) => true,
-        };
-        let read = source.read().await;
-        let text = read.as_ref().ok().cloned();
-        if !asked && text == last {
-            continue;
-        }
-        last = text;
-        let parsed = read.and_then(|text| source.parse(&text));
-        take(&source, &core, &status, parsed).await;
-    }
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) source: Source,
+    /// The text that was dealt with last, if there was one.
+    pub(super) seen: Option<String>,
+    pub(super) core: Arc<Core>,
+    pub(super) status: watch::Sender<Status>,
+    pub(super) hangups: Hangups,
+    pub(super) look_every: Duration,
 }
 
-async fn take(
-    source: &Source,
-    core: &Core,
-    status: &watch::Sender<Status>,
-    parsed: Result<(String, Config), Unusable>,
-) {
-    match parsed {
-        Ok((json, config)) => {
-            let difference = core.reconfigure(config.into_topology());
-            tell(&difference);
-            keep(core.store(), &json).await;
-            status.send_replace(Status::default());
+impl Follow {
+    pub(super) async fn run(mut self) {
+        let mut look = tokio::time::interval(self.look_every);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                _ = look.tick() => false,
+                () = self.hangups.next() => true,
+            };
+            self.look(asked).await;
         }
-        Err(fault) => {
-            let file = source.path.display().to_string();
-            error!("{file} is not usable, the configuration in force stays: {fault}");
-            status.send_replace(Status {
-                fault: Some(fault.to_string()),
-            });
+    }
+
+    async fn look(&mut self, asked: bool) {
+        let read = self.source.read().await;
+        let text = read.as_ref().ok().cloned();
+        if asked || text != self.seen {
+            self.seen = text;
+            let parsed = read.and_then(|text| self.source.parse(&text));
+            self.take(parsed).await;
+        }
+    }
+
+    async fn take(&self, parsed: Result<(String, Config), Unusable>) {
+        match parsed {
+            Ok((json, config)) => {
+                let difference = self.core.reconfigure(config.into_topology());
+                self.status.send_replace(Status::default());
+                tell(&difference);
+                keep(self.core.store(), &json).await;
+            }
+            Err(fault) => {
+                let file = self.source.path.display().to_string();
+                let fault = fault.to_string();
+                self.status.send_replace(Status {
+                    fault: Some(fault.clone()),
+                });
+                error!("{file} is not usable, the configuration in force stays: {fault}");
+            }
         }
     }
 }

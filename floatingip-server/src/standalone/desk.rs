@@ -6,14 +6,14 @@ use floatingip_core::PoolName;
 use floatingip_core::engine::{Listing, Named, Usage};
 use floatingip_core::orchestrator;
 use floatingip_core::query::{Page, Query, Row};
-use tokio::sync::watch;
+use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore, watch};
 use tracing::error;
 
 use super::Core;
 use super::configuration::Status;
 use crate::backend::{
-    Backend, Check, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseEntry,
-    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    Backend, Check, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness,
+    ReleaseEntry, ReleaseError, ReleaseReport, SubnetUsage, WriteError,
 };
 
 /// The standalone server's answers.
@@ -21,14 +21,30 @@ use crate::backend::{
 pub(super) struct Desk {
     core: Arc<Core>,
     configuration: watch::Receiver<Status>,
+    /// The right to look at every record, kept to the end of it also when the client has gone: or
+    /// clients that ask and leave would fill the queue of the threads.
+    scans: Arc<Semaphore>,
+    /// Shared by the writes under way; the end of the server has it alone.
+    writes: RwLock<()>,
 }
+
+/// How many listings without an index are made at once.
+const SCANS: usize = 4;
 
 impl Desk {
     pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
         Self {
             core,
             configuration,
+            scans: Arc::new(Semaphore::new(SCANS)),
+            writes: RwLock::default(),
         }
+    }
+
+    /// Waits for the writes under way, also those of clients that have gone. None begins while the
+    /// answer is kept.
+    pub(super) async fn last_write(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writes.write().await
     }
 }
 
@@ -38,8 +54,15 @@ impl Backend for Desk {
             return Ok(page);
         }
         // A listing that no index serves looks at every record: not on a thread that serves others.
+        let place = Arc::clone(&self.scans).acquire_owned().await;
+        let place = place.map_err(|_| ListError::Unavailable)?;
         let (core, query) = (Arc::clone(&self.core), query.clone());
-        let listed = tokio::task::spawn_blocking(move || core.list(&query)).await;
+        let listed = tokio::task::spawn_blocking(move || {
+            let listed = core.list(&query);
+            drop(place);
+            listed
+        })
+        .await;
         let listed = listed.map_err(|error| {
             error!("a listing did not come to its end: {error}");
             ListError::Unavailable
@@ -51,6 +74,7 @@ impl Backend for Desk {
     }
 
     async fn release(&self, entries: Vec<ReleaseEntry>) -> Result<ReleaseReport, ReleaseError> {
+        let _under_way = self.writes.read().await;
         let named: Vec<Named> = entries.into_iter().map(Named::from).collect();
         let report = self
             .core
@@ -81,6 +105,7 @@ impl Backend for Desk {
     }
 
     async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {
+        let _under_way = self.writes.read().await;
         let written = self
             .core
             .put_pool(&pool.name, pool.size, pool.pre_allocate)
@@ -93,6 +118,7 @@ impl Backend for Desk {
     }
 
     async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
+        let _under_way = self.writes.read().await;
         let deleted = self.core.delete_pool(name).await;
         deleted.map_err(|stuck| unavailable("deletion of pool", name, stuck))
     }
@@ -136,6 +162,60 @@ impl Backend for Desk {
             })
         };
         engine.usage().into_iter().filter_map(shown).collect()
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let counts = self.core.store().counts();
+        let open = self.core.engine().open_plans();
+        vec![
+            now(
+                "floatingip_plans_open",
+                "Changes that are decided and not yet settled.",
+                open as f64,
+            ),
+            now(
+                "floatingip_plans_uncertain",
+                "Changes whose outcome the store has not confirmed in time; their addresses are held.",
+                self.core.uncertain() as f64,
+            ),
+            total(
+                "floatingip_store_batches_total",
+                "Batches of changes that the store has answered.",
+                counts.batches,
+            ),
+            total(
+                "floatingip_store_commits_total",
+                "Transactions committed, each with one flush to the disk.",
+                counts.commits,
+            ),
+            total(
+                "floatingip_store_failures_total",
+                "Transactions that failed: check the disk.",
+                counts.failures,
+            ),
+            now(
+                "floatingip_store_last_commit_seconds",
+                "How long the last commit took.",
+                counts.last_commit.as_secs_f64(),
+            ),
+        ]
+    }
+}
+
+fn now(name: &'static str, help: &'static str, value: f64) -> Gauge {
+    let kind = GaugeKind::Gauge;
+    Gauge {
+        name,
+        help,
+        kind,
+        value,
+    }
+}
+
+fn total(name: &'static str, help: &'static str, value: u64) -> Gauge {
+    Gauge {
+        kind: GaugeKind::Counter,
+        ..now(name, help, value as f64)
     }
 }
 

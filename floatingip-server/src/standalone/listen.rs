@@ -1,18 +1,24 @@
 //! Where the API is served: TCP or a socket file.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{debug, error, warn};
 
+use super::connection::{Connections, Limits, Place};
 use crate::args::Listen;
 
+/// How long nothing is accepted after the system had no means to: it may have some again then.
+const RESPITE: Duration = Duration::from_secs(1);
+
 /// A place that accepts connections.
+#[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
@@ -59,60 +65,85 @@ impl Listener {
         }
     }
 
-    /// Serves until `ended`; what is under way then has `drain` to finish.
-    pub(super) async fn serve(
-        self,
-        app: Router,
-        ended: impl Future<Output = ()> + Send + 'static,
-        drain: Duration,
-    ) -> io::Result<()> {
-        let (tell, told) = oneshot::channel();
-        let ended = async move {
-            ended.await;
-            // Nobody waits for it any more if serving failed meanwhile.
-            let _ = tell.send(());
-        };
-        let late = async {
-            // Cannot be dropped before it is sent: the future above lives as long as the server.
-            let _ = told.await;
-            tokio::time::sleep(drain).await;
-        };
-        let serving = async {
-            match self {
-                Self::Tcp(listener) => {
-                    axum::serve(listener, app)
-                        .with_graceful_shutdown(ended)
-                        .into_future()
-                        .await
-                }
-                Self::Unix(listener, path) => {
-                    let served = axum::serve(listener, app).with_graceful_shutdown(ended);
-                    let served = served.into_future().await;
-                    std::fs::remove_file(path).and(served)
-                }
+    /// Serves until `ended`; what is under way then has the limits' time to finish.
+    pub(super) async fn serve(self, app: Router, ended: impl Future<Output = ()>, limits: Limits) {
+        let connections = Connections::new(app, limits);
+        let mut ended = pin!(ended);
+        loop {
+            tokio::select! {
+                () = ended.as_mut() => break,
+                place = connections.place() => tokio::select! {
+                    () = ended.as_mut() => break,
+                    () = self.accept(&connections, place) => {}
+                },
             }
+        }
+        self.close();
+        connections.end().await;
+    }
+
+    /// Accepts one connection, or finds that it cannot.
+    async fn accept(&self, connections: &Connections, place: Place) {
+        let accepted = match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    debug!("answers may be delayed: {error}");
+                }
+                connections.begin(stream, place);
+            }),
+            Self::Unix(listener, _) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| connections.begin(stream, place)),
         };
-        tokio::select! {
-            served = serving => served,
-            () = late => {
-                warn!("some requests were not finished in time");
-                Ok(())
+        match accepted {
+            Ok(()) => {}
+            Err(error) if is_of_the_client(&error) => debug!("a client was gone: {error}"),
+            Err(error) => {
+                error!(
+                    "no connection can be accepted for now: raise the limit of open files: {error}"
+                );
+                tokio::time::sleep(RESPITE).await;
+            }
+        }
+    }
+
+    /// Accepts no more.
+    fn close(self) {
+        if let Self::Unix(listener, path) = self {
+            drop(listener);
+            if let Err(error) = std::fs::remove_file(&path) {
+                warn!("the socket {} is left behind: {error}", path.display());
             }
         }
     }
 }
 
-/// Takes away a socket file that nobody serves any more.
+/// Whether the fault is one connection's and not the listener's.
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Takes away a socket file that nobody serves any more. Never another file: connecting to one of
+/// those is refused as well.
 async fn clear(path: &Path) -> io::Result<()> {
+    let taken = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what));
+    match std::fs::symlink_metadata(path) {
+        Ok(file) if !file.file_type().is_socket() => return taken("there is a file of that name"),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    }
     match UnixStream::connect(path).await {
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another process serves there",
-        )),
+        Ok(_) => taken("another process serves there"),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }

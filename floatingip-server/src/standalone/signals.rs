@@ -1,36 +1,47 @@
 //! What the process is told from outside.
 
+use std::io;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::info;
 
-/// Waits until the process is told to end, by SIGTERM or from the keyboard.
-pub(super) async fn ended() {
-    let (mut term, mut keyboard) = (
-        listen(SignalKind::terminate()),
-        listen(SignalKind::interrupt()),
-    );
-    let name = tokio::select! {
-        () = next(&mut term) => "SIGTERM",
-        () = next(&mut keyboard) => "SIGINT",
-    };
-    info!("{name}: finishing what is under way");
+/// SIGHUP, heard from the moment this is made: until then it ends the process.
+#[derive(Debug)]
+pub(super) struct Hangups(Signal);
+
+/// SIGTERM and SIGINT, heard from the moment this is made.
+#[derive(Debug)]
+pub(super) struct Ending {
+    term: Signal,
+    keyboard: Signal,
 }
 
-/// Hears SIGHUP.
-pub(super) fn hangups() -> Option<Signal> {
-    listen(SignalKind::hangup())
-}
+impl Hangups {
+    pub(super) fn hear() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
 
-/// Waits for the signal; for ever where it cannot be heard.
-pub(super) async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => _ = signal.recv().await,
-        None => std::future::pending().await,
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        // A signal that is heard is heard as long as the process lives.
+        let _ = self.0.recv().await;
     }
 }
 
-fn listen(kind: SignalKind) -> Option<Signal> {
-    signal(kind)
-        .inspect_err(|error| error!("a signal cannot be heard: {error}"))
-        .ok()
+impl Ending {
+    pub(super) fn hear() -> io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            keyboard: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits until the process is told to end.
+    pub(super) async fn told(mut self) {
+        let name = tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.keyboard.recv() => "SIGINT",
+        };
+        info!("{name}: finishing what is under way");
+    }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use floatingip_server::backend::{Check, Readiness, SubnetUsage};
+use floatingip_server::backend::{Check, Gauge, GaugeKind, Readiness, SubnetUsage};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::Semaphore;
 
@@ -127,8 +127,34 @@ async fn metrics_count_addresses_and_requests_by_route() {
         allocated: 3,
         total: 240,
     };
+    let check = |name, ok| Check {
+        name,
+        ok,
+        detail: "not for labels".to_owned(),
+    };
+    let readiness = Readiness {
+        ready: true,
+        checks: vec![check("config", false), check("store", true)],
+    };
+    let gauge = |name, kind, value| Gauge {
+        name,
+        help: "What it is.",
+        kind,
+        value,
+    };
+    let gauges = vec![
+        gauge("floatingip_plans_open", GaugeKind::Gauge, 2.0),
+        gauge("floatingip_store_commits_total", GaugeKind::Counter, 1e9),
+        gauge(
+            "floatingip_store_last_commit_seconds",
+            GaugeKind::Gauge,
+            0.25,
+        ),
+    ];
     let fake = Fake {
         usage: vec![usage],
+        readiness,
+        gauges,
         ..Fake::default()
     };
     let server = Server::standard(fake);

@@ -9,8 +9,8 @@ use floatingip_core::PoolName;
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_server::app::{Mode, Settings, router};
 use floatingip_server::backend::{
-    Backend, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseEntry, ReleaseError,
-    ReleaseReport, SubnetUsage, WriteError,
+    Backend, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseEntry,
+    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -38,6 +38,7 @@ pub(crate) struct Fake {
     pub(crate) delete: Result<bool, WriteError>,
     pub(crate) readiness: Readiness,
     pub(crate) usage: Vec<SubnetUsage>,
+    pub(crate) gauges: Vec<Gauge>,
     /// Listing and releasing wait for a permit of it.
     pub(crate) gate: Semaphore,
     pub(crate) calls: Mutex<Vec<Call>>,
@@ -59,6 +60,7 @@ impl Default for Fake {
             delete: Ok(false),
             readiness: Readiness::default(),
             usage: Vec::new(),
+            gauges: Vec::new(),
             gate: Semaphore::new(1_000),
             calls: Mutex::default(),
             broken: false,
@@ -117,6 +119,10 @@ impl Backend for Fake {
 
     fn usage(&self) -> Vec<SubnetUsage> {
         self.usage.clone()
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        self.gauges.clone()
     }
 }
 

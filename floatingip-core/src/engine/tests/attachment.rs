@@ -107,3 +107,16 @@ fn garbage_is_collected_on_one_node_and_network_only() {
     let left = ips.map(|ip| scene.holder(ip).is_some());
     assert_eq!(left, [true, false, true]);
 }
+
+#[test]
+fn an_attachment_that_ends_before_its_allocation_is_certain_ends_after_it() {
+    let mut scene = standalone();
+    let open = scene.plan(&bare("solo").attached("one")).unwrap();
+    let ended = attachment("a-1", "one");
+    detach(&mut scene, &ended);
+    assert_eq!(scene.engine.due_detachments(), []);
+    scene.settle(open.plan);
+    assert_eq!(scene.engine.due_detachments(), std::slice::from_ref(&ended));
+    detach(&mut scene, &ended);
+    assert!(scene.engine.is_empty());
+}
