@@ -84,7 +84,8 @@ impl Engine {
         };
         let ended = match world.pod(&tenant.namespace, &pod.name) {
             Fact::Known(state) if state.uid == pod.uid && !state.finished => {
-                self.never_bound(ip, state.bound, now)
+                // While a plan gives it addresses, the last attempt is not over.
+                self.arrival_of(&pod.uid).is_none() && self.never_bound(ip, state.bound, now)
             }
             Fact::Known(_) | Fact::Gone => true,
             Fact::Unknown => false,
