@@ -42,6 +42,7 @@ pub use sweep::Swept;
 
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
+use crate::range::RangeSet;
 use crate::record::{Attachment, PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
 use crate::time::Now;
@@ -258,6 +259,20 @@ impl Engine {
     /// The record of an address, if there is one.
     pub fn record(&self, ip: IpAddr) -> Option<&Arc<Record>> {
         self.ledger.record(ip)
+    }
+
+    /// The records of the addresses in `ranges`, ascending: who is concerned when a configuration no
+    /// longer has them. O(log n) for each range and O(1) for each record.
+    pub fn records_in<'a>(
+        &'a self,
+        ranges: &'a RangeSet,
+    ) -> impl Iterator<Item = (IpAddr, &'a Arc<Record>)> {
+        let records = self.ledger.records();
+        ranges.ranges().iter().flat_map(move |range| {
+            let from = records.iter_from(records.rank(&range.first()));
+            let inside = from.take_while(move |(ip, _)| **ip <= range.last());
+            inside.map(|(ip, known)| (*ip, &known.record))
+        })
     }
 
     /// How many addresses have a record.

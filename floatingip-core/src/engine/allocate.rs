@@ -112,14 +112,7 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Result<Allocation, Refusal> {
-        let asking = Asking {
-            request,
-            reach,
-            world,
-            now,
-            heed_claims: false,
-        };
-        let decision = self.decide(&asking)?;
+        let decision = self.decide_fairly(request, reach, world, now)?;
         self.claims.drop_of(&request.pod().uid);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
@@ -139,6 +132,34 @@ impl Engine {
             addresses: decision.addresses,
             plan,
         })
+    }
+
+    /// Leaves to other pods what they claim where there is enough for all, but not at the price of a
+    /// fresh address while one is kept in reserve; where there is not enough, takes what is there.
+    fn decide_fairly(
+        &self,
+        request: &PodRequest,
+        reach: &Reach,
+        world: &dyn World,
+        now: Now,
+    ) -> Result<Decision, Refusal> {
+        let decide = |heed_claims| {
+            self.decide(&Asking {
+                request,
+                reach,
+                world,
+                now,
+                heed_claims,
+            })
+        };
+        let plain = decide(false)?;
+        if self.claims.len() == 0 {
+            return Ok(plain);
+        }
+        let fair = decide(true).ok();
+        Ok(fair
+            .filter(|fair| fair.fresh.len() <= plain.fresh.len())
+            .unwrap_or(plain))
     }
 
     fn stage_allocation(&mut self, draft: &mut Draft, ip: IpAddr, request: &PodRequest, now: Now) {
@@ -166,7 +187,8 @@ impl Engine {
                 }
             }
             former => {
-                self.stage(draft, ip, Event::Allocate, Some(Staged::new(record)));
+                let event = event_of(former.as_deref(), &record);
+                self.stage(draft, ip, event, Some(Staged::new(record)));
                 if former.is_none() {
                     self.pass(ip);
                 }
@@ -203,6 +225,16 @@ impl Engine {
 
 fn has_uid(record: &Record, uid: &Name) -> bool {
     record.owner.pod().is_some_and(|pod| pod.uid == *uid)
+}
+
+/// What the journal calls it: a pod that has the address already is only attached elsewhere.
+fn event_of(former: Option<&Record>, record: &Record) -> Event {
+    let same_owner = former.is_some_and(|former| former.owner == record.owner);
+    let attaches = former.is_some_and(|former| former.attachment != record.attachment);
+    match same_owner && attaches {
+        true => Event::Attach,
+        false => Event::Allocate,
+    }
 }
 
 fn same_but_for_time(former: &Record, record: &Record) -> bool {

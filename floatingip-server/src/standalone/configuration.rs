@@ -201,7 +201,7 @@ impl Follow {
             Ok((json, config)) => {
                 let difference = self.core.reconfigure(config.into_topology());
                 self.status.send_replace(Status::default());
-                tell(&difference);
+                tell(&self.core, &difference);
                 keep(self.core.store(), &json).await;
             }
             Err(fault) => {
@@ -216,15 +216,17 @@ impl Follow {
     }
 }
 
-fn tell(difference: &Difference) {
+fn tell(core: &Core, difference: &Difference) {
     if difference.is_empty() {
         info!("the configuration was read again and is the same");
         return;
     }
+    let draining = core.engine().records_in(&difference.removed).count();
     info!(
         added = %difference.added,
         removed = %difference.removed,
         changes = difference.changes.len(),
+        draining,
         "another configuration is in force"
     );
 }

@@ -185,3 +185,21 @@ fn two_nodes_that_say_the_same_address_both_have_to_go() {
     scene.engine.forget_node(&Name::from("a-9"));
     assert!(scene.is_free(a(1)));
 }
+
+#[test]
+fn who_uses_what_a_configuration_no_longer_has_is_told() {
+    let mut scene = Scene::of(&[subnet_a(WIDE)]);
+    let (first, second) = (replica("web-x"), replica("web-y"));
+    scene.allocate(&first);
+    scene.allocate(&second);
+    let removed = scene.configure(&[subnet_a("10.0.0.2~10.0.0.4")]).removed;
+    let owners: Vec<_> = scene.engine.records_in(&removed).collect();
+    let [(ip, record)] = owners[..] else {
+        panic!("one address was removed, not {owners:?}")
+    };
+    assert_eq!(ip, a(1));
+    assert_eq!(
+        record.owner.pod().map(|pod| &pod.uid),
+        Some(&first.pod().uid)
+    );
+}
