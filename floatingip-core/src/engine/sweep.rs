@@ -96,11 +96,13 @@ impl Engine {
             return;
         };
         let standing = world.pod(&tenant.namespace, &pod.name);
+        // While a plan gives it addresses, the last attempt is not over.
+        let tries = self.arrival_of(&pod.uid).is_some();
         match standing.map(|state| (state.still_is(pod), state.bound)) {
             Fact::Gone | Fact::Known((false, _)) => {
                 self.stage_end(draft, ip, &Ending::Certain, world, now);
             }
-            Fact::Known((true, bound)) if self.never_bound(ip, bound, now) => {
+            Fact::Known((true, bound)) if !tries && self.never_bound(ip, bound, now) => {
                 self.stage_unbound(draft, ip, world, now);
             }
             _ if self.is_over(ip, record, world, now) => self.stage_lift(draft, ip, record),
