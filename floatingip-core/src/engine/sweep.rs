@@ -9,7 +9,7 @@ use super::stage::{Draft, Staged};
 use super::{Attempt, Engine, lifecycle::MOST_WRITES};
 use crate::fact::{Fact, World};
 use crate::name::Name;
-use crate::owner::{Owner, Pod};
+use crate::owner::Owner;
 use crate::plan::{Event, Plan};
 use crate::record::{MarkKind, Record};
 use crate::time::Now;
@@ -96,22 +96,18 @@ impl Engine {
             return;
         };
         let standing = world.pod(&tenant.namespace, &pod.name);
+        // While a plan gives it addresses, the last attempt is not over.
+        let tries = self.arrival_of(&pod.uid).is_some();
         match standing.map(|state| (state.still_is(pod), state.bound)) {
             Fact::Gone | Fact::Known((false, _)) => {
                 self.stage_end(draft, ip, &Ending::Certain, world, now);
             }
-            Fact::Known((true, bound)) if self.is_given_up(ip, pod, bound, now) => {
+            Fact::Known((true, bound)) if !tries && self.never_bound(ip, bound, now) => {
                 self.stage_unbound(draft, ip, world, now);
             }
             _ if self.is_over(ip, record, world, now) => self.stage_lift(draft, ip, record),
             _ => {}
         }
-    }
-
-    /// Whether the last attempt to bind a live pod is over: while a plan gives it addresses, it is not.
-    fn is_given_up(&mut self, ip: IpAddr, pod: &Pod, bound: bool, now: Now) -> bool {
-        let over = self.never_bound(ip, bound, now);
-        over && self.arrival_of(&pod.uid).is_none()
     }
 
     /// Whether a live pod has had its time to get bound with the address and did not.
