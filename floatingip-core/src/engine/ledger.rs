@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::standing::{AppStanding, PerFamily, PoolStanding};
 use super::view::{Face, View};
-use crate::counted::CountedMap;
+use crate::counted::{CountedMap, CountedSet};
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot, Tenant};
 use crate::range::Family;
@@ -24,7 +24,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(super) struct Ledger {
     records: CountedMap<IpAddr, Known>,
-    by_uid: BTreeSet<(Name, IpAddr)>,
+    by_uid: CountedSet<(Name, IpAddr)>,
     by_attachment: BTreeSet<(Attachment, IpAddr)>,
     apps: BTreeMap<AppRef, AppStanding>,
     pools: BTreeMap<PoolName, PoolStanding>,
@@ -39,7 +39,7 @@ impl Ledger {
     pub(super) fn new() -> Self {
         Self {
             records: CountedMap::new(),
-            by_uid: BTreeSet::new(),
+            by_uid: CountedSet::new(),
             by_attachment: BTreeSet::new(),
             apps: BTreeMap::new(),
             pools: BTreeMap::new(),
@@ -80,12 +80,11 @@ impl Ledger {
 
     /// The addresses of a pod, ascending.
     pub(super) fn of_uid(&self, uid: &Name) -> Vec<IpAddr> {
-        let from = (uid.clone(), LOWEST);
-        let ours = self
-            .by_uid
-            .range(from..)
-            .take_while(|(other, _)| other == uid);
-        ours.map(|(_, ip)| *ip).collect()
+        let start = self.by_uid.rank_by(|(other, _)| other.cmp(uid));
+        let ours = self.by_uid.iter_from(start);
+        ours.take_while(|(other, _)| other == uid)
+            .map(|(_, ip)| *ip)
+            .collect()
     }
 
     /// The attachments of a node's network, with their addresses.
