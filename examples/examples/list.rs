@@ -16,7 +16,7 @@ const CONFIG: &str = r#"[{"nodeSubnets":["192.168.0.0/16"],"ips":["10.0.0.0/24"]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut engine = Engine::new(Settings::default());
     let topology = Config::parse(CONFIG, Strictness::Strict)?.into_topology();
-    engine.reconfigure(topology, Now::default());
+    engine.reconfigure(topology);
     let addresses = (1..=25).map(|n| (ip(n), Version(n.into()), record(owner(n))));
     let snapshot = Snapshot {
         addresses: addresses.collect(),

@@ -6,7 +6,7 @@ mod cluster;
 
 use cluster::{Cluster, configured};
 use floatingip_core::engine::{Engine, Settings};
-use floatingip_core::{Now, Topology};
+use floatingip_core::Topology;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -35,7 +35,7 @@ fn main() {
 
 fn engine_with(topology: Topology) -> Engine {
     let mut engine = Engine::new(Settings::default());
-    engine.reconfigure(topology, Now::default());
+    engine.reconfigure(topology);
     engine
 }
 

@@ -110,7 +110,7 @@ impl Default for Settings {
 ///     "subnet":"10.0.70.0/24","gateway":"10.0.70.1","vlan":2}]"#;
 /// let config = Config::parse(document, Strictness::Strict)?;
 /// let mut engine = Engine::new(Settings::default());
-/// engine.reconfigure(config.topology().clone(), Now::default());
+/// engine.reconfigure(config.topology().clone());
 ///
 /// let tenant = Tenant {
 ///     namespace: "default".into(),
@@ -222,14 +222,13 @@ impl Engine {
     /// Puts another configuration in force; says what changes. Addresses with an owner that it no
     /// longer has stay with their owners and are not given to others. Claims end: subnets have other
     /// numbers now, and a lost claim costs a retry only. O(n log n) in the records.
-    pub fn reconfigure(&mut self, topology: Topology, now: Now) -> Difference {
+    pub fn reconfigure(&mut self, topology: Topology) -> Difference {
         let difference = difference(&self.topology, &topology);
         let generation = self.topology.generation() + 1;
         let cursors = self.cursors();
         self.topology = Arc::new(topology.with_generation(generation));
         self.spaces = self.topology.subnets().iter().map(Space::of).collect();
         self.claims = Claims::default();
-        self.claims.expire(now.elapsed);
         let mut taken: Vec<IpAddr> = self.ledger.records().iter().map(|(ip, _)| *ip).collect();
         taken.extend(self.held.keys().filter_map(address_of));
         taken.extend(self.missing.keys().chain(self.node_addresses.keys()));

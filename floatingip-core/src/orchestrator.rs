@@ -125,7 +125,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         let snapshot = store.load().await?;
         let mut engine = Engine::new(settings);
         let now = timer.now();
-        engine.reconfigure(topology, now);
+        engine.reconfigure(topology);
         engine.load(snapshot, now);
         Ok(Self {
             engine: Mutex::new(engine),
@@ -167,7 +167,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
 
     /// Puts another configuration in force.
     pub fn reconfigure(&self, topology: Topology) -> Difference {
-        self.engine().reconfigure(topology, self.timer.now())
+        self.engine().reconfigure(topology)
     }
 
     /// A page of addresses. Where no index has the order, the lock is taken for one slice of records

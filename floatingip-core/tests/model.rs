@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use floatingip_core::testing::Fault;
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{
+    Config, FileFailurePersistence, TestCaseError, TestError, TestRng, TestRunner,
+};
 
 #[path = "model/mod.rs"]
 mod model;
@@ -30,15 +32,27 @@ fn option_env_at_run(name: &str) -> Option<u32> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// The ordinary run is the same each time; whoever says how many cases to run gets new ones.
+fn runner(config: Config) -> TestRunner {
+    match option_env_at_run("PROPTEST_CASES") {
+        Some(_) => TestRunner::new(config),
+        None => {
+            let rng = TestRng::deterministic_rng(config.rng_algorithm);
+            TestRunner::new_with_rng(config, rng)
+        }
+    }
+}
+
 #[test]
 fn every_invariant_holds_whatever_happens() {
     let done: RefCell<BTreeMap<String, u64>> = RefCell::default();
-    let mut runner = TestRunner::new(Config {
+    let config = Config {
         cases: cases(),
         max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(SEEDS))),
         ..Config::default()
-    });
+    };
+    let mut runner = runner(config);
     let result = runner.run(&(model::settings(), ops::sequences()), |(setting, ops)| {
         let tally = model::run(setting, &ops.0, None).map_err(TestCaseError::fail)?;
         let mut done = done.borrow_mut();

@@ -154,7 +154,7 @@ impl World {
 
     fn reconfigure(&mut self, variant: u8) {
         self.topology = cluster::topology(variant);
-        self.engine.reconfigure(self.topology.clone(), self.now);
+        self.engine.reconfigure(self.topology.clone());
     }
 
     /// The process ends. Open plans reached the store, or did not.
@@ -227,7 +227,7 @@ impl World {
 
 fn loaded(topology: Topology, snapshot: Snapshot, now: Now) -> Engine {
     let mut engine = Engine::new(Settings::default());
-    engine.reconfigure(topology, now);
+    engine.reconfigure(topology);
     engine.load(snapshot, now);
     engine
 }

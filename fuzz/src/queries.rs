@@ -60,7 +60,7 @@ fn numbers((page, size): (&str, &str)) -> Option<PageRequest> {
 fn engine(pods: &[u8]) -> Engine {
     let mut engine = Engine::new(Settings::default());
     if let Ok(config) = Config::parse(CONFIG, Strictness::Strict) {
-        engine.reconfigure(config.into_topology(), Now::default());
+        engine.reconfigure(config.into_topology());
     }
     let owner = |byte: u8| {
         let fixture =

@@ -100,7 +100,7 @@ impl Cluster {
     /// free, and the search for a fresh one starts amid them.
     pub(crate) fn of(size: usize) -> Self {
         let mut engine = Engine::new(Settings::default());
-        engine.reconfigure(topology(), Now::default());
+        engine.reconfigure(topology());
         engine.load(snapshot(size), Now::default());
         Self {
             engine,

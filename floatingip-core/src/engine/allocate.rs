@@ -118,6 +118,7 @@ impl Engine {
         for ip in &decision.exchange {
             self.stage_release(&mut draft, *ip, now);
         }
+        draft.exchange(decision.exchange.len());
         for ip in &decision.addresses {
             self.stage_allocation(&mut draft, *ip, request, now);
         }

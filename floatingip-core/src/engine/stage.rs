@@ -51,10 +51,18 @@ pub(super) struct Draft {
     at: Now,
     writes: Vec<Write>,
     in_order: bool,
+    /// So many addresses enter the pool only after others have left it.
+    exchanged: usize,
     open: OpenPlan,
 }
 
 impl Draft {
+    /// The next so many addresses enter the pool in the place of others, which leave it before: the
+    /// pool never has more than it had.
+    pub(super) fn exchange(&mut self, count: usize) {
+        self.exchanged = count;
+    }
+
     pub(super) fn len(&self) -> usize {
         self.writes.len()
     }
@@ -71,6 +79,7 @@ impl Engine {
             at,
             writes: Vec::new(),
             in_order: false,
+            exchanged: 0,
             open: OpenPlan::default(),
         }
     }
@@ -158,7 +167,10 @@ impl Engine {
         let (pool_from, pool_to) = (from.and_then(Owner::pool), to.and_then(Owner::pool));
         if pool_from != pool_to {
             let leaves = pool_from.map(|pool| Pressure::PoolOut(pool.clone()));
-            let enters = pool_to.map(|pool| Pressure::PoolIn(pool.clone()));
+            let replaces = pool_to.is_some() && draft.exchanged > 0;
+            draft.exchanged -= usize::from(replaces);
+            let enters = pool_to.filter(|_| !replaces);
+            let enters = enters.map(|pool| Pressure::PoolIn(pool.clone()));
             self.push(draft, leaves.into_iter().chain(enters));
         }
         if let Some(app) = from.and_then(any_slot_of)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use floatingip_core::engine::{Named, PoolStep};
-use floatingip_core::plan::Plan;
+use floatingip_core::plan::{Batch, Plan, Write};
 use floatingip_core::record::{Record, Value};
 use floatingip_core::{Name, PoolName};
 
@@ -185,20 +185,24 @@ impl Model {
     /// Addresses that open plans bring into a pool.
     pub(super) fn entering(&self, who: usize, pool: &PoolName) -> u64 {
         let leader = &self.leaders[who];
-        let writes = leader
-            .open
-            .iter()
-            .flat_map(|open| &open.plan.batch().writes);
-        let enters = |write: &&floatingip_core::plan::Write| {
+        let inside = |write: &Write| {
             let was = address_of(&write.target).and_then(|ip| leader.engine.record(ip));
-            let inside = was.is_some_and(|was| was.owner.pool() == Some(pool));
-            let put = write.put.as_ref().and_then(|value| match value {
-                Value::Address(record) => record.owner.pool(),
-                Value::Pool(_) => None,
-            });
-            !inside && put == Some(pool)
+            was.is_some_and(|was| was.owner.pool() == Some(pool))
         };
-        writes.filter(enters).count() as u64
+        let put_inside = |write: &Write| match &write.put {
+            Some(Value::Address(record)) => record.owner.pool() == Some(pool),
+            _ => false,
+        };
+        let of_plan = |batch: &Batch| {
+            let writes = || batch.writes.iter();
+            let enters = writes().filter(|w| !inside(w) && put_inside(w)).count();
+            let leaves = writes().filter(|w| inside(w) && !put_inside(w)).count();
+            // In order, what enters comes only after what leaves has left.
+            let before = if batch.in_order { leaves } else { 0 };
+            enters.saturating_sub(before) as u64
+        };
+        let open = leader.open.iter();
+        open.map(|open| of_plan(open.plan.batch())).sum()
     }
 }
 

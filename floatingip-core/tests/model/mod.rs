@@ -368,9 +368,7 @@ impl Model {
     fn reconfigure_to(&mut self, to: usize, config: usize) {
         let leader = &mut self.leaders[to];
         leader.config = config;
-        leader
-            .engine
-            .reconfigure(network::topology(config), self.now);
+        leader.engine.reconfigure(network::topology(config));
     }
 }
 
@@ -392,7 +390,7 @@ fn started(
         settings.flaw = Some(flaw);
     }
     let mut engine = Engine::new(settings);
-    engine.reconfigure(network::topology(config), now);
+    engine.reconfigure(network::topology(config));
     let snapshot = block_on(base.load()).expect("memory can always be read");
     let seen = snapshot.version;
     engine.load(snapshot, now);

@@ -249,7 +249,7 @@ impl Scene {
         let document = format!("[{}]", entries.join(","));
         let config = Config::parse(&document, Strictness::Strict).expect("a good configuration");
         let topology = config.topology().clone();
-        let difference = self.engine.reconfigure(topology, self.now);
+        let difference = self.engine.reconfigure(topology);
         self.check();
         difference
     }
