@@ -5,8 +5,8 @@
 mod cluster;
 
 use cluster::{Cluster, configured};
-use floatingip_core::engine::{Engine, Settings};
 use floatingip_core::Topology;
+use floatingip_core::engine::{Engine, Settings};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]

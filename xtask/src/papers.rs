@@ -1,5 +1,6 @@
 //! The project's papers must agree with each other and with the code.
 
+mod named;
 mod readme;
 mod text;
 
@@ -27,6 +28,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<usize> {
     check_contributing(&workspace.root, &mut faults)?;
     check_toolchain(&workspace.root, &mut faults)?;
     check_lints(workspace, &mut faults)?;
+    check_named_tests(&workspace.root, &files, &mut faults)?;
     if faults.is_empty() {
         return Ok(files.len());
     }
@@ -67,6 +69,22 @@ fn check_example(root: &Path, faults: &mut Vec<String>) -> Result<()> {
     if shown.is_empty() || !shown.iter().all(|block| example.contains(block)) {
         faults.push("README.md does not show examples/floatingip-config.yaml as it is".to_owned());
     }
+    Ok(())
+}
+
+/// The tests that docs/design.md names as proof are there.
+fn check_named_tests(root: &Path, files: &[PathBuf], faults: &mut Vec<String>) -> Result<()> {
+    let rust = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    let sources: Vec<String> = rust
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    let design = read(root, "docs/design.md")?;
+    let missing = named::tests(&design).filter(|name| !named::is_in(name, &sources));
+    faults.extend(
+        missing.map(|name| format!("docs/design.md names a test that is not there: {name}")),
+    );
     Ok(())
 }
 
