@@ -43,7 +43,7 @@ pub use sweep::Swept;
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
 use crate::range::RangeSet;
-use crate::record::{Attachment, PlanId, PoolRecord, Record, Target, Version};
+use crate::record::{Attachment, Mark, PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
 use crate::time::Now;
 use crate::topology::{Difference, Reach, SubnetId, Topology, difference};
@@ -374,6 +374,8 @@ impl Engine {
     /// Writes a record into the ledger and keeps everything that follows from it.
     fn set_record(&mut self, ip: IpAddr, known: Option<Known>, now: Now) {
         match known.as_ref().and_then(|known| known.record.mark.as_ref()) {
+            // Its end is known already: the calendar, which may have jumped, is not asked again.
+            Some(mark) if self.has_mark(ip, mark) => {}
             Some(mark) => {
                 let left = mark.until.since(now.wall).min(mark.lasts);
                 self.mark_ends.insert(ip, now.elapsed.saturating_add(left));
@@ -392,6 +394,12 @@ impl Engine {
             self.ledger.withdraw(ip, &record);
         }
         self.refresh(ip);
+    }
+
+    /// Whether the address has this very mark already.
+    fn has_mark(&self, ip: IpAddr, mark: &Mark) -> bool {
+        let former = self.record(ip).and_then(|record| record.mark.as_ref());
+        former == Some(mark) && self.mark_ends.contains_key(&ip)
     }
 
     /// Makes a subnet's space agree with everything that takes an address.

@@ -42,6 +42,22 @@ impl Owner {
         }
     }
 
+    /// The name of the pod that has the address, or of the one that it is kept for; empty where any
+    /// pod may take it.
+    pub fn pod_name(&self) -> Name {
+        let Some(tenant) = self.tenant() else {
+            return Name::default();
+        };
+        match (&tenant.pod, &tenant.slot, &tenant.app) {
+            (Some(pod), _, _) => pod.name.clone(),
+            (None, Slot::Ordinal(ordinal), Some(app)) => {
+                Name::from(format!("{}-{ordinal}", app.name))
+            }
+            (None, Slot::Pod(name) | Slot::Once(name), _) => name.clone(),
+            (None, Slot::Any | Slot::Node(_) | Slot::Ordinal(_), _) => Name::default(),
+        }
+    }
+
     /// The namespace of the workload.
     pub fn namespace(&self) -> Option<&Name> {
         self.tenant().map(|tenant| &tenant.namespace)

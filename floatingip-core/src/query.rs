@@ -28,6 +28,9 @@ pub struct Query {
 pub struct Filter {
     /// A part of the address, or of the namespace, app, pod or pool name.
     pub keyword: Option<String>,
+    /// A part of the owner's key as it is stored (`dp_default_web_`, `pool__blue_`), as galaxy-ipam
+    /// searches; never of the address.
+    pub stored_key: Option<String>,
     /// The pool they are counted in.
     pub pool: Option<Name>,
     /// The namespace.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::name::PoolName;
+use crate::name::{Name, PoolName};
 use crate::owner::{Pod, Slot, Tenant};
 use crate::policy::ReleasePolicy;
 use crate::range::{Family, RangeSet};
@@ -29,6 +29,9 @@ impl PodRequest {
     /// # Errors
     /// A policy that keeps addresses for a pod which has nothing to be recognised by.
     pub fn new(tenant: Tenant, pod: Pod, policy: ReleasePolicy) -> Result<Self, RequestError> {
+        if pod.uid.is_empty() {
+            return Err(RequestError::NoUid { pod: pod.name });
+        }
         let policy = if tenant.pool.is_some() {
             ReleasePolicy::Never
         } else {
@@ -123,10 +126,40 @@ pub enum RequestError {
         /// The policy.
         policy: ReleasePolicy,
     },
+    /// A pod without UID cannot be told from others of its name, nor from pods of unknown UID.
+    #[error("pod {pod} has no uid: give the one that its source of truth gave it")]
+    NoUid {
+        /// The pod.
+        pod: Name,
+    },
     /// No address, or too many.
     #[error("{found} addresses asked for: ask for 1 to 16")]
     Count {
         /// How many.
         found: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_without_uid_cannot_ask() {
+        let (name, nothing) = (Name::from("web"), Name::default());
+        let pod = Pod {
+            name: name.clone(),
+            uid: nothing.clone(),
+            node: nothing.clone(),
+        };
+        let tenant = Tenant {
+            namespace: nothing,
+            app: None,
+            slot: Slot::Pod(name.clone()),
+            pool: None,
+            pod: None,
+        };
+        let refused = PodRequest::new(tenant, pod, ReleasePolicy::Never);
+        assert_eq!(refused, Err(RequestError::NoUid { pod: name }));
+    }
 }

@@ -80,7 +80,7 @@ impl ServeError {
     /// The exit code of the process: 2 where somebody has to mend the configuration.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Configuration(_) => ExitCode::from(2),
+            Self::Configuration(ConfigurationError::None { .. }) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }

@@ -80,6 +80,9 @@ impl Ledger {
 
     /// The addresses of a pod, ascending.
     pub(super) fn of_uid(&self, uid: &Name) -> Vec<IpAddr> {
+        if uid.is_empty() {
+            return Vec::new();
+        }
         let start = self.by_uid.rank_by(|(other, _)| other.cmp(uid));
         let ours = self.by_uid.iter_from(start);
         ours.take_while(|(other, _)| other == uid)
@@ -203,7 +206,7 @@ impl Ledger {
     fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, since: WallTime) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
-            let others = self.of_known_uid(&pod.uid);
+            let others = self.of_uid(&pod.uid);
             self.by_uid.insert((pod.uid.clone(), ip));
             self.app_mut(&key).pods += u64::from(others.is_empty());
             self.see_together(ip, &key, others, since);
@@ -230,19 +233,11 @@ impl Ledger {
         *seen = count.max(*seen);
     }
 
-    /// The addresses of a pod; none where its UID is not known, which may be many pods'.
-    fn of_known_uid(&self, uid: &Name) -> Vec<IpAddr> {
-        match uid.is_empty() {
-            true => Vec::new(),
-            false => self.of_uid(uid),
-        }
-    }
-
     fn unindex_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
             self.by_uid.remove(&(pod.uid.clone(), ip));
-            let last = self.of_known_uid(&pod.uid).is_empty();
+            let last = self.of_uid(&pod.uid).is_empty();
             let standing = self.app_mut(&key);
             standing.pods = standing.pods.saturating_sub(u64::from(last));
         }

@@ -89,7 +89,7 @@ impl Engine {
             .is_some_and(|attempt| attempt.fresh)
     }
 
-    fn is_vacant(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_vacant(&self, ip: IpAddr) -> bool {
         self.ledger
             .record(ip)
             .is_some_and(|record| record.is_reserve())
@@ -232,7 +232,7 @@ impl Engine {
         } else {
             Event::Reserve
         };
-        let mark = rest.or_else(|| self.lasting_mark(ip, &record, now));
+        let mark = stricter(self.lasting_mark(ip, &record, now), rest);
         match verdict {
             Verdict::Keep(owner) => self.stage_keep(draft, ip, event, owner, mark, &record),
             Verdict::Free => self.stage_free(draft, ip, mark, &record),
@@ -340,6 +340,30 @@ impl Engine {
         let bound = state.bound || self.settings.binds_at_once;
         bound && state.still_is(pod)
     }
+}
+
+/// The mark that does for both: a quarantine keeps everybody away whom a rest does, so it stays, and
+/// ends no earlier.
+pub(super) fn stricter(former: Option<Mark>, new: Option<Mark>) -> Option<Mark> {
+    let (former, new) = match (former, new) {
+        (Some(former), Some(new)) => (former, new),
+        (former, new) => return new.or(former),
+    };
+    let (until, lasts) = (former.until.max(new.until), former.lasts.max(new.lasts));
+    let quarantine = |mark: &Mark| mark.kind == MarkKind::Quarantine;
+    Some(match (quarantine(&new), quarantine(&former)) {
+        (true, true) | (false, false) => new,
+        (true, false) => Mark {
+            until,
+            lasts,
+            ..new
+        },
+        (false, true) => Mark {
+            until,
+            lasts,
+            ..former
+        },
+    })
 }
 
 fn rest_mark(tenant: &Tenant, ending: &Ending, now: Now) -> Option<Mark> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::Engine;
-use super::view::{View, pod_name};
+use super::view::View;
+use crate::key::encode;
 use crate::name::Name;
 use crate::query::{Filter, Page, Query, Row, Sort, SortBy};
 use crate::range::{IpRange, RangeSet};
@@ -99,7 +100,8 @@ impl Engine {
     /// The view that holds just what the filter lets pass: none where there is no such index,
     /// `Some(None)` where nothing passes.
     fn indexed_view(&self, filter: &Filter) -> Option<Option<&View>> {
-        if filter.keyword.is_some() || filter.pod.is_some() || filter.kind.is_some() {
+        let searched = filter.keyword.is_some() || filter.stored_key.is_some();
+        if searched || filter.pod.is_some() || filter.kind.is_some() {
             return None;
         }
         match (&filter.pool, &filter.namespace, &filter.app) {
@@ -314,7 +316,7 @@ fn sort(rows: &mut [Row], order: Sort) {
                 .unwrap_or_default()
         }),
         SortBy::PodName => by_key(rows, order.descending, |row| {
-            owner(row).map(|owner| pod_name(&owner)).unwrap_or_default()
+            owner(row).map(|owner| owner.pod_name()).unwrap_or_default()
         }),
         SortBy::Policy => by_key(rows, order.descending, |row| {
             row.record.as_ref().map_or(0, |record| record.policy.code())
@@ -345,6 +347,9 @@ fn passes(filter: &Filter, row: &Row) -> bool {
         && is(&filter.app, app.map(|app| &app.name))
         && is(&filter.kind, app.map(|app| &app.kind))
         && (filter.pod.is_none() || is(&filter.pod, pod_of(record).as_ref()))
+        && filter.stored_key.as_ref().is_none_or(|part| {
+            record.is_some_and(|record| encode(&record.owner).key.contains(part))
+        })
         && filter
             .keyword
             .as_ref()
@@ -352,7 +357,7 @@ fn passes(filter: &Filter, row: &Row) -> bool {
 }
 
 fn pod_of(record: Option<&Record>) -> Option<Name> {
-    record.map(|record| pod_name(&record.owner))
+    record.map(|record| record.owner.pod_name())
 }
 
 /// Whether the address, or its namespace, app, pod or pool contains the keyword.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Engine;
+use super::lifecycle::stricter;
 use super::stage::Staged;
 use crate::name::Name;
 use crate::owner::Owner;
@@ -67,8 +68,9 @@ impl Engine {
             until,
             lasts,
         };
+        let former = self.lasting_mark(ip, &record, now);
         let marked = Staged::same_owner(Record {
-            mark: Some(mark),
+            mark: stricter(former, Some(mark)),
             ..record
         });
         let mut draft = self.draft(now);

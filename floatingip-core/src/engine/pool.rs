@@ -146,16 +146,34 @@ impl Engine {
         if self.held.contains_key(&Target::Pool(pool.clone())) {
             return None;
         }
+        // What is on its way in would be left behind, kept for nobody.
+        if self
+            .ledger
+            .pool(pool)
+            .is_some_and(|standing| standing.incoming > 0)
+        {
+            return None;
+        }
         if !self.pools.contains_key(pool) {
             return Some(PoolStep::Done);
         }
-        let unused = self.give_up(pool, usize::MAX, now);
-        if matches!(unused, PoolStep::More(_)) {
-            return Some(unused);
-        }
+        let unused = self.unused(pool);
         let mut draft = self.draft(now);
-        self.stage_pool(&mut draft, pool, None);
+        match unused.is_empty() {
+            true => self.stage_pool(&mut draft, pool, None),
+            false => unused
+                .iter()
+                .for_each(|ip| self.stage_release(&mut draft, *ip, now)),
+        }
         Some(PoolStep::More(self.finish(draft)))
+    }
+
+    /// Addresses of the pool without a pod, those that are kept for one slot among them.
+    fn unused(&self, pool: &PoolName) -> Vec<IpAddr> {
+        let view = self.ledger.view_of_pool(pool.name());
+        let all = view.into_iter().flat_map(|view| view.addresses().iter());
+        let vacant = |ip: &&IpAddr| self.is_vacant(**ip) && !self.is_held(**ip);
+        all.filter(vacant).take(MOST_WRITES).copied().collect()
     }
 
     fn give_up(&mut self, pool: &PoolName, count: usize, now: Now) -> PoolStep {

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 use super::Engine;
-use super::view::pod_name;
 use crate::name::Name;
 use crate::owner::Owner;
 use crate::plan::Plan;
@@ -124,6 +123,8 @@ impl Engine {
 
     fn why_not_there(&self, ip: IpAddr) -> NotReleased {
         match self.topology.subnet_of(ip) {
+            // Its record is to be written again.
+            _ if self.missing.contains_key(&ip) => NotReleased::Busy,
             Some(_) if self.is_held(ip) => NotReleased::Busy,
             Some(_) => NotReleased::AlreadyFree,
             None => NotReleased::OutOfRange,
@@ -146,7 +147,7 @@ impl Named {
             && same(&self.namespace, owner.namespace())
             && same(&self.app, app.map(|app| &app.name))
             && same(&self.kind, app.map(|app| &app.kind))
-            && same(&self.pod, Some(&pod_name(owner)))
+            && same(&self.pod, Some(&owner.pod_name()))
     }
 }
 
@@ -171,7 +172,7 @@ impl std::fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Owner::Slot(tenant) => {
-                let pod = pod_name(self.0);
+                let pod = self.0.pod_name();
                 match (tenant.app_ref(), pod.is_empty()) {
                     (Some(app), true) => write!(f, "{app}"),
                     (Some(app), false) => write!(f, "pod {pod} of {app}"),

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use crate::counted::{CountedMap, CountedSet};
 use crate::name::Name;
-use crate::owner::{Owner, Slot};
 use crate::query::{Sort, SortBy};
 use crate::record::Record;
 
@@ -28,22 +27,9 @@ impl Face {
                 .unwrap_or_default(),
             app: tenant.and_then(|tenant| Some(tenant.app.as_ref()?.name.clone())),
             pool: record.owner.pool().map(|pool| pool.name().clone()),
-            pod: pod_name(&record.owner),
+            pod: record.owner.pod_name(),
             policy: record.policy.code(),
         }
-    }
-}
-
-/// The name of the pod that has the address, or of the one its slot is kept for; else empty.
-pub(super) fn pod_name(owner: &Owner) -> Name {
-    let Some(tenant) = owner.tenant() else {
-        return Name::default();
-    };
-    match (&tenant.pod, &tenant.slot, &tenant.app) {
-        (Some(pod), _, _) => pod.name.clone(),
-        (None, Slot::Ordinal(ordinal), Some(app)) => Name::from(format!("{}-{ordinal}", app.name)),
-        (None, Slot::Pod(name), _) => name.clone(),
-        (None, _, _) => Name::default(),
     }
 }
 

@@ -97,7 +97,10 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         let mut patience = Patience::of(&self.limits);
         loop {
             let done = self.fill(pool).await?;
-            let owed = self.engine().pool(pool).is_some_and(|state| state.owed);
+            let Some(owed) = self.engine().pool(pool).map(|state| state.owed) else {
+                // Deleted meanwhile: what was asked for is not there.
+                return Ok(false);
+            };
             // Nothing to do, and still owed: somebody else's change of the pool is under way.
             if !(done && owed && patience.pause(self).await) {
                 return Ok(done && !owed);

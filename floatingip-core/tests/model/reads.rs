@@ -209,7 +209,7 @@ fn pod_name(record: &Record) -> String {
     match (&tenant.pod, &tenant.slot, &tenant.app) {
         (Some(pod), _, _) => pod.name.to_string(),
         (None, Slot::Ordinal(n), Some(app)) => format!("{}-{n}", app.name),
-        (None, Slot::Pod(name), _) => name.to_string(),
+        (None, Slot::Pod(name) | Slot::Once(name), _) => name.to_string(),
         _ => String::new(),
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use floatingip_core::owner::{App, Slot, Tenant};
 use floatingip_core::query::{Page, Row};
 use floatingip_core::{Name, Owner, Record, WallTime};
 use jiff::Timestamp;
@@ -100,7 +99,7 @@ impl From<&Row> for FloatingIp {
             ip: row.ip,
             namespace: owner.and_then(Owner::namespace).cloned(),
             app_name: app.map(|app| app.name.clone()),
-            pod_name: owner.and_then(Owner::tenant).and_then(pod_name),
+            pod_name: owner.map(Owner::pod_name).filter(|name| !name.is_empty()),
             pool_name: owner.and_then(Owner::pool).map(|pool| pool.name().clone()),
             policy: record.map_or(0, |record| record.policy.code()),
             is_deployment: kind.as_ref().is_some_and(|kind| *kind == "deployment"),
@@ -118,20 +117,6 @@ fn status(record: &Record) -> Option<&'static str> {
         (true, _) => Some("Running"),
         (_, true) => Some("Deleted"),
         _ => None,
-    }
-}
-
-/// The pod, or the one and only name a pod of the slot can have.
-fn pod_name(tenant: &Tenant) -> Option<Name> {
-    if let Some(pod) = &tenant.pod {
-        return Some(pod.name.clone());
-    }
-    match (&tenant.slot, &tenant.app) {
-        (Slot::Ordinal(ordinal), Some(App { name, .. })) => {
-            Some(Name::from(format!("{name}-{ordinal}")))
-        }
-        (Slot::Pod(name) | Slot::Once(name), _) => Some(name.clone()),
-        (Slot::Ordinal(_) | Slot::Any | Slot::Node(_), _) => None,
     }
 }
 

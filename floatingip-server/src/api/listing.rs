@@ -85,6 +85,7 @@ fn galaxy(params: &Params, kind: Option<Name>) -> Query {
 fn filter(params: &Params, kind: Option<Name>) -> Filter {
     let name = |param| params.first(param).map(Name::from);
     Filter {
+        stored_key: None,
         keyword: params.first("keyword").map(str::to_owned),
         pool: name("poolName"),
         namespace: name("namespace"),
@@ -100,7 +101,7 @@ fn galaxy_filter(params: &Params, kind: Option<Name>) -> Filter {
     let given = filter(params, kind);
     if given.keyword.is_some() {
         return Filter {
-            keyword: given.keyword,
+            stored_key: given.keyword,
             ..Filter::default()
         };
     }

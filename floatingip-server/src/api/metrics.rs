@@ -84,7 +84,7 @@ const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge under the name that galaxy-ipam gave it.
 fn print_usage(text: &mut String, usage: &[SubnetUsage]) {
     const NAME: &str = "galaxy_ip_counter";
-    let help = "Addresses per subnet: with an owner, configured.";
+    let help = "Addresses per subnet: with a record (owned or quarantined), configured.";
     print_head(text, NAME, help, GaugeKind::Gauge);
     for SubnetUsage {
         subnet,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -55,7 +56,12 @@ impl DatabaseFile {
             dir: dir.to_path_buf(),
             source,
         };
-        fs::create_dir_all(dir).map_err(folder_error)?;
+        // Who owns which address is for the server's user alone; a folder that is there stays as it is.
+        let private = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir);
+        private.map_err(folder_error)?;
         let lock = lock(dir, folder_error)?;
         let path = dir.join(FILE);
         if !path.try_exists().map_err(folder_error)? {

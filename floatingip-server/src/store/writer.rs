@@ -5,6 +5,7 @@ mod batch;
 mod doubt;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -192,7 +193,7 @@ impl Desk {
     }
 
     fn write(&self, group: Vec<Job>) {
-        let verdicts = match self.file.with(|database| self.transact(database, &group)) {
+        let verdicts = match self.file.with(|database| self.attempt(database, &group)) {
             Ok(Ok(verdicts)) => verdicts,
             Ok(Err(failure)) => {
                 Counters::add(&self.counters.failures);
@@ -214,6 +215,15 @@ impl Desk {
     }
 
     /// Does all jobs of a group, each on top of the former ones, and commits once.
+    /// A transaction that does not take the thread along if redb panics over what it finds in the file.
+    fn attempt(&self, database: &Database, group: &[Job]) -> Result<Vec<Verdict>, Failure> {
+        let unwound = catch_unwind(AssertUnwindSafe(|| self.transact(database, group)));
+        unwound.unwrap_or_else(|_| {
+            let what = "the database panicked; the file is opened again".to_owned();
+            Err(Failure::Unknown(redb::Error::Corrupted(what)))
+        })
+    }
+
     fn transact(&self, database: &Database, group: &[Job]) -> Result<Vec<Verdict>, Failure> {
         let start = Instant::now();
         let mut transaction = database.begin_write()?;

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::scene::{Asker, Scene, a, bare, entry, ordinal, record_of, replica, subnet_a};
 use crate::engine::Progress;
-use crate::engine::view::pod_name;
 use crate::name::Name;
 use crate::owner::Owner;
 use crate::query::{Filter, Page, PageRequest, Query, Row, Sort, SortBy};
@@ -50,7 +49,7 @@ fn compare(by: SortBy, left: &Row, right: &Row) -> Ordering {
         SortBy::Ip => left.ip.cmp(&right.ip),
         SortBy::IpText => left.ip.to_string().cmp(&right.ip.to_string()),
         SortBy::Namespace => namespace(left).cmp(&namespace(right)),
-        SortBy::PodName => pod_name(&owner(left)).cmp(&pod_name(&owner(right))),
+        SortBy::PodName => owner(left).pod_name().cmp(&owner(right).pod_name()),
         SortBy::Policy => policy(left).cmp(&policy(right)),
     }
 }
@@ -67,7 +66,7 @@ fn naive(scene: &Scene, filter: &Filter, sort: Sort) -> Vec<IpAddr> {
             && is(&filter.namespace, owner.namespace())
             && is(&filter.app, app.map(|app| &app.name))
             && is(&filter.kind, app.map(|app| &app.kind))
-            && is(&filter.pod, Some(&pod_name(owner)));
+            && is(&filter.pod, Some(&owner.pod_name()));
         if passes {
             let record = Some(known.record.clone());
             rows.push(Row {
@@ -124,6 +123,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         any_name(&["statefulset", "deployment"]),
     )
         .prop_map(|(pool, namespace, app, pod, kind)| Filter {
+            stored_key: None,
             keyword: None,
             pool,
             namespace,
@@ -292,4 +292,29 @@ fn a_page_beyond_the_end_is_empty_and_knows_the_total() {
         (page.content.len(), page.total, page.is_last()),
         (0, 3, true)
     );
+}
+
+#[test]
+fn a_stored_key_is_searched_as_it_is_written_and_no_address_with_it() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.4")]);
+    let pod = ordinal("db-0").never();
+    let ip = scene.allocate(&pod);
+    scene.allocate(&replica("web-x"));
+    let found = |part: &str| {
+        let filter = Filter {
+            stored_key: Some(part.to_owned()),
+            ..Filter::default()
+        };
+        let query = Query {
+            filter,
+            ..Query::default()
+        };
+        assert_eq!(scene.engine.page(&query), None, "no index has keys");
+        let mut listing = scene.engine.listing(query).unwrap();
+        while scene.engine.advance(&mut listing, 1) == Progress::More {}
+        let page = listing.finish();
+        page.content.iter().map(|row| row.ip).collect::<Vec<_>>()
+    };
+    assert_eq!(found("sts_default_db_db-0"), [ip]);
+    assert!(found("10.0.0").is_empty());
 }

@@ -172,3 +172,42 @@ fn marks_and_reservations_say_why_they_cannot_be_made_or_ended() {
     assert_eq!(busy, MarkRefusal::Busy { ip: a(1) });
     scene.settle(open.plan);
 }
+
+#[test]
+fn a_calendar_that_jumps_while_the_process_runs_ends_no_quarantine() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.2")]);
+    let pod = ordinal("db-0").never();
+    let ip = scene.allocate(&pod);
+    quarantine(&mut scene, ip, 600);
+    scene.now.wall = scene.now.wall.plus(Duration::from_secs(3600));
+    scene.end(&pod);
+    let refused = scene.attempt(&pod.uid("next"));
+    assert!(
+        matches!(refused, Err(Refusal::Quarantined { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_quarantine_and_a_rest_do_not_take_each_other_off() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.2")]);
+    let pod = ordinal("db-0").never();
+    let ip = scene.allocate(&pod);
+    quarantine(&mut scene, ip, 100);
+    scene.end_unreachable(&pod, 600);
+    scene.wait(300);
+    scene.sweep();
+    let refused = scene.attempt(&pod.uid("next"));
+    assert!(
+        matches!(refused, Err(Refusal::Quarantined { .. })),
+        "{refused:?}"
+    );
+
+    let short = replica("web-x");
+    let resting = scene.allocate(&short);
+    scene.end_unreachable(&short, 600);
+    quarantine(&mut scene, resting, 1);
+    scene.wait(300);
+    scene.sweep();
+    assert!(scene.attempt(&replica("web-y")).is_err());
+}

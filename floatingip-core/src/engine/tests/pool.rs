@@ -212,3 +212,26 @@ fn a_pool_under_change_is_not_changed_again() {
             .is_some_and(|state| state.size == 2)
     );
 }
+
+#[test]
+fn a_pool_is_not_deleted_while_addresses_are_on_their_way_into_it() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.4")]);
+    scene.put_pool("blue", 2, false);
+    let open = scene.plan(&replica("web-x").in_pool("blue")).unwrap();
+    let blue = "blue".parse().unwrap();
+    assert!(scene.engine.plan_delete_pool(&blue, scene.now).is_none());
+    scene.settle(open.plan);
+    assert!(scene.engine.plan_delete_pool(&blue, scene.now).is_some());
+}
+
+#[test]
+fn what_a_pool_keeps_for_one_slot_goes_with_the_pool() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1~10.0.0.4")]);
+    scene.put_pool("blue", 2, false);
+    let pod = ordinal("db-0").in_pool("blue");
+    let ip = scene.allocate(&pod);
+    scene.end(&pod);
+    assert!(scene.is_kept(ip));
+    scene.delete_pool("blue");
+    assert!(scene.is_free(ip));
+}

@@ -32,6 +32,7 @@ fn no_parameters_ask_for_owned_addresses_and_with_galaxy_for_all() {
 fn all_that_is_given_applies() {
     let all = "keyword=k&poolName=p&namespace=n&appName=a&podName=a-0&appType=TApp";
     let filter = Filter {
+        stored_key: None,
         keyword: Some("k".to_owned()),
         pool: some("p"),
         namespace: some("n"),
@@ -41,10 +42,14 @@ fn all_that_is_given_applies() {
     };
     assert_eq!(standard(all).filter, filter);
     let keyword = Filter {
-        keyword: Some("k".to_owned()),
+        stored_key: Some("k".to_owned()),
         ..Filter::default()
     };
-    assert_eq!(galaxy(all).filter, keyword, "there a keyword beats all");
+    assert_eq!(
+        galaxy(all).filter,
+        keyword,
+        "there a keyword beats all, and is searched in the key"
+    );
 }
 
 #[test]
