@@ -4,8 +4,9 @@
 use std::future::Future;
 use std::net::IpAddr;
 
+use floatingip_core::PoolName;
+use floatingip_core::engine::Named;
 use floatingip_core::query::{Page, Query, Row};
-use floatingip_core::{Name, PoolName};
 use ipnet::IpNet;
 use thiserror::Error;
 
@@ -22,13 +23,14 @@ pub trait Backend: Send + Sync + 'static {
     fn list(&self, query: &Query) -> impl Future<Output = Result<Page<Row>, ListError>> + Send;
 
     /// Frees addresses of owners that no pod is, in one step: none if one of them is live.
-    /// The list is not empty; an address may stand in it more than once.
+    /// The list is not empty; an address may stand in it more than once. An IPv4 address never comes
+    /// as an IPv6 one.
     ///
     /// # Errors
     /// A live owner among them, or nobody can answer now; nothing was released.
     fn release(
         &self,
-        entries: Vec<ReleaseEntry>,
+        entries: Vec<Named>,
     ) -> impl Future<Output = Result<ReleaseReport, ReleaseError>> + Send;
 
     /// The pool of that name, if it has a size.
@@ -58,23 +60,6 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What else `/metrics` shows. The names are always the same ones, each once. Quick.
     fn gauges(&self) -> Vec<Gauge>;
-}
-
-/// An address to release, and whose it has to be. What is given has to match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReleaseEntry {
-    /// The address; an IPv4 address never as an IPv6 one.
-    pub ip: IpAddr,
-    /// The pool it is counted in.
-    pub pool: Option<Name>,
-    /// The namespace of app and pod.
-    pub namespace: Option<Name>,
-    /// The app's name.
-    pub app: Option<Name>,
-    /// The app's kind in lower case, singular.
-    pub kind: Option<Name>,
-    /// The pod's name.
-    pub pod: Option<Name>,
 }
 
 /// What became of a release request.

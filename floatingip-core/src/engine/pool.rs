@@ -137,7 +137,20 @@ impl Engine {
     /// Frees unused addresses above the pool's size, the highest first.
     pub fn plan_trim_pool(&mut self, pool: &PoolName, now: Now) -> PoolStep {
         let surplus = usize::try_from(self.pool_surplus(pool)).unwrap_or(usize::MAX);
-        self.give_up(pool, surplus, now)
+        let Some(standing) = self.ledger.pool(pool) else {
+            return PoolStep::Done;
+        };
+        let count = surplus.min(MOST_WRITES).min(standing.reserve.len());
+        let from = standing.reserve.len() - count;
+        let unused: Vec<IpAddr> = standing.reserve.iter_from(from).copied().collect();
+        if unused.is_empty() {
+            return PoolStep::Done;
+        }
+        let mut draft = self.draft(now);
+        for ip in unused {
+            self.stage_release(&mut draft, ip, now);
+        }
+        PoolStep::More(self.finish(draft))
     }
 
     /// Deletes a pool with what it has unused; what its pods use stays with them. None where a change
@@ -174,25 +187,6 @@ impl Engine {
         let all = view.into_iter().flat_map(|view| view.addresses().iter());
         let vacant = |ip: &&IpAddr| self.is_vacant(**ip) && !self.is_held(**ip);
         all.filter(vacant).take(MOST_WRITES).copied().collect()
-    }
-
-    fn give_up(&mut self, pool: &PoolName, count: usize, now: Now) -> PoolStep {
-        let unused: Vec<IpAddr> = match self.ledger.pool(pool) {
-            Some(standing) => {
-                let count = count.min(MOST_WRITES).min(standing.reserve.len());
-                let from = standing.reserve.len() - count;
-                standing.reserve.iter_from(from).copied().collect()
-            }
-            None => Vec::new(),
-        };
-        if unused.is_empty() {
-            return PoolStep::Done;
-        }
-        let mut draft = self.draft(now);
-        for ip in unused {
-            self.stage_release(&mut draft, ip, now);
-        }
-        PoolStep::More(self.finish(draft))
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use floatingip_core::Name;
+use floatingip_core::engine::Named;
 use thiserror::Error;
 
 use super::dto::{Answered, ListAnswer, ReleaseAnswer, ReleaseItem, ReleaseRequest, pretty};
@@ -17,7 +18,7 @@ use super::guard::{Permit, to_the_end};
 use super::listing;
 use super::params::Params;
 use crate::app::{Api, Mode};
-use crate::backend::{Backend, ReleaseEntry, ReleaseReport};
+use crate::backend::{Backend, ReleaseReport};
 
 /// `GET /v1/ip`.
 pub(crate) async fn list<B: Backend>(State(api): State<Arc<Api<B>>>, params: Params) -> Answered {
@@ -62,7 +63,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// All entries, or every fault of them.
-fn entries(request: ReleaseRequest) -> Result<Vec<ReleaseEntry>, ApiError> {
+fn entries(request: ReleaseRequest) -> Result<Vec<Named>, ApiError> {
     let mut entries = Vec::with_capacity(request.ips.len());
     let mut faults = Vec::new();
     for (at, item) in request.ips.into_iter().enumerate() {
@@ -78,10 +79,10 @@ fn entries(request: ReleaseRequest) -> Result<Vec<ReleaseEntry>, ApiError> {
     }
 }
 
-fn entry(item: ReleaseItem) -> Result<ReleaseEntry, EntryFault> {
+fn entry(item: ReleaseItem) -> Result<Named, EntryFault> {
     let given = |text: String| Some(text).filter(|t| !t.is_empty()).map(Name::from);
     let ip: Result<IpAddr, _> = item.ip.parse();
-    Ok(ReleaseEntry {
+    Ok(Named {
         ip: ip.map_err(|_| EntryFault::Address(item.ip))?.to_canonical(),
         kind: kind(item.app_type, item.is_deployment)?,
         pool: given(item.pool_name),

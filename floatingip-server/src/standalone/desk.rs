@@ -13,7 +13,7 @@ use super::Core;
 use super::configuration::Status;
 use crate::backend::{
     Backend, Check, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness,
-    ReleaseEntry, ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
 };
 
 /// The standalone server's answers.
@@ -73,12 +73,11 @@ impl Backend for Desk {
         })
     }
 
-    async fn release(&self, entries: Vec<ReleaseEntry>) -> Result<ReleaseReport, ReleaseError> {
+    async fn release(&self, entries: Vec<Named>) -> Result<ReleaseReport, ReleaseError> {
         let _under_way = self.writes.read().await;
-        let named: Vec<Named> = entries.into_iter().map(Named::from).collect();
         let report = self
             .core
-            .release(&named)
+            .release(&entries)
             .await
             .map_err(|error| match error {
                 orchestrator::ReleaseError::Live(live) => ReleaseError::Live(live.0),
@@ -216,27 +215,6 @@ fn total(name: &'static str, help: &'static str, value: u64) -> Gauge {
     Gauge {
         kind: GaugeKind::Counter,
         ..now(name, help, value as f64)
-    }
-}
-
-impl From<ReleaseEntry> for Named {
-    fn from(entry: ReleaseEntry) -> Self {
-        let ReleaseEntry {
-            ip,
-            pool,
-            namespace,
-            app,
-            kind,
-            pod,
-        } = entry;
-        Self {
-            ip,
-            pool,
-            namespace,
-            app,
-            kind,
-            pod,
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 
 use axum::http::StatusCode;
-use floatingip_server::backend::{ReleaseEntry, ReleaseError, ReleaseReport};
+use floatingip_core::engine::Named;
+use floatingip_server::backend::{ReleaseError, ReleaseReport};
 
 use crate::support::{Call, Fake, Server, request};
 
@@ -9,8 +10,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn only(address: &str) -> ReleaseEntry {
-    ReleaseEntry {
+fn only(address: &str) -> Named {
+    Named {
         ip: ip(address),
         pool: None,
         namespace: None,
@@ -21,7 +22,7 @@ fn only(address: &str) -> ReleaseEntry {
 }
 
 /// What a body makes the backend release; nothing if it is refused.
-async fn asked(server: &Server, body: &str) -> Vec<ReleaseEntry> {
+async fn asked(server: &Server, body: &str) -> Vec<Named> {
     server.post("/v1/ip", body.to_owned()).await;
     match server.fake.calls().pop() {
         Some(Call::Release(entries)) => entries,
@@ -42,7 +43,7 @@ async fn the_documented_release_is_answered_byte_for_byte() {
         let answer = server.post("/v1/ip", SAMPLE).await;
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.text(), include_str!("../golden/release-all.json"));
-        let entry = ReleaseEntry {
+        let entry = Named {
             namespace: Some("default".into()),
             app: Some("nginx-deployment".into()),
             kind: Some("tapp".into()),
@@ -102,7 +103,7 @@ async fn a_row_of_the_listing_can_be_sent_back() {
     let row = r#"{"ips":[{"ip":"10.0.70.4","namespace":"default","appName":"web","podName":"",
         "poolName":"blue","policy":2,"isDeployment":true,"appType":"deployment",
         "updateTime":"2019-10-10T08:37:13Z","status":"Deleted","releasable":true}]}"#;
-    let entry = ReleaseEntry {
+    let entry = Named {
         pool: Some("blue".into()),
         namespace: Some("default".into()),
         app: Some("web".into()),
@@ -211,7 +212,7 @@ async fn hostile_bodies_are_400_with_their_place_and_release_nothing() {
 #[tokio::test]
 async fn galaxy_reads_keys_as_go_does() {
     let body = r#"{"IPs":[{"ip":"10.0.0.2","podname":"web-1","x":{"y":[1]}}],"z":null}"#;
-    let entry = ReleaseEntry {
+    let entry = Named {
         pod: Some("web-1".into()),
         ..only("10.0.0.2")
     };

@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use floatingip_core::PoolName;
+use floatingip_core::engine::Named;
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_server::app::{Mode, Settings, router};
 use floatingip_server::backend::{
-    Backend, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseEntry,
-    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    Backend, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
+    ReleaseReport, SubnetUsage, WriteError,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     List(Query),
-    Release(Vec<ReleaseEntry>),
+    Release(Vec<Named>),
     Pool(PoolName),
     Put(PoolSpec),
     Delete(PoolName),
@@ -92,7 +93,7 @@ impl Backend for Fake {
         })
     }
 
-    async fn release(&self, entries: Vec<ReleaseEntry>) -> Result<ReleaseReport, ReleaseError> {
+    async fn release(&self, entries: Vec<Named>) -> Result<ReleaseReport, ReleaseError> {
         let _permit = self.gate.acquire().await.unwrap();
         self.note(Call::Release(entries));
         self.release.clone()
