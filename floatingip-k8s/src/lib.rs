@@ -1,3 +1,13 @@
-//! Kubernetes adapter of `floatingip-core`: CRDs, indexes, the scheduler extender and the life cycle.
+//! Kubernetes adapter of `floatingip-core`: cluster objects become facts, plans become conditional
+//! writes on custom resources, and the scheduler's questions become decisions.
 //!
-//! Nothing is here yet; the adapter arrives with the Kubernetes mode of the server.
+//! Nothing is decided here: every decision is core's. This crate knows no HTTP framework, so that the
+//! extender's verbs can be served by any.
+
+pub mod annotation;
+pub mod crd;
+pub mod extender;
+pub mod index;
+pub mod object;
+pub mod request;
+pub mod store;

@@ -1,0 +1,9 @@
+//! The resource that pods request, and the annotations and labels that this adapter itself writes. Those that
+//! users write are core's: [`floatingip_core::annotation`].
+
+/// The extended resource whose request makes a pod ours.
+pub const ENI_IP: &str = "tke.cloud.tencent.com/eni-ip";
+/// On a waiting pod: when it was woken last. The scheduler looks at a pod again that was changed.
+pub const WOKEN: &str = "floatingip.galaxy.k8s.io/woken";
+/// On a FloatingIP: galaxy's label of an administrator's reservation.
+pub const RESERVED: &str = "reserved";

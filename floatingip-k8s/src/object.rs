@@ -1,0 +1,1 @@
+//! Cluster objects as far as they concern us: trimmed while they are read.

@@ -1,0 +1,1 @@
+//! From a pod and what made it to what it asks of core.

@@ -1,0 +1,1 @@
+//! The store: plans become conditional writes on custom resources.
