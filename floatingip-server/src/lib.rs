@@ -7,6 +7,8 @@ pub mod args;
 pub mod backend;
 pub mod clock;
 pub mod config_file;
+mod desk;
+mod serve;
 pub mod standalone;
 pub mod store;
 mod telemetry;

@@ -1,10 +1,7 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
 mod configuration;
-mod connection;
-mod desk;
-mod listen;
-mod signals;
+mod surroundings;
 
 use std::io;
 use std::process::ExitCode;
@@ -24,14 +21,18 @@ use tracing::{error, info, warn};
 use crate::app::{self, Mode, router};
 use crate::args::{Listen, Standalone};
 use crate::clock::SystemTimer;
+use crate::desk;
+use crate::serve::connection;
+use crate::serve::listen::{self, Listener};
+use crate::serve::signals::{Ending, Hangups};
 use crate::store::{EmbeddedStore, OpenError, Options};
 use configuration::{ConfigurationError, Follow, Source};
-use desk::Desk;
-use listen::Listener;
-use signals::{Ending, Hangups};
+use surroundings::Surroundings;
 
 /// What the standalone server decides with.
-pub(crate) type Core = Orchestrator<EmbeddedStore, SystemTimer, UnknownWorld>;
+type Core = Orchestrator<EmbeddedStore, SystemTimer, UnknownWorld>;
+/// What answers its API.
+type Desk = desk::Desk<EmbeddedStore, UnknownWorld, Surroundings>;
 
 /// How often the configuration file is looked at: reload within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -113,7 +114,10 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let core = Arc::new(start(&settings, first.topology, store).await?);
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
-    let desk = Arc::new(Desk::new(Arc::clone(&core), seen));
+    let desk = Arc::new(Desk::new(
+        Arc::clone(&core),
+        Surroundings::new(Arc::clone(&core), seen),
+    ));
     let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
     let ending = Ending::hear()?;
     info!(

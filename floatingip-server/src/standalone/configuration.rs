@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::Core;
-use super::signals::Hangups;
 use crate::config_file::{ConfigFileError, extract};
+use crate::serve::signals::Hangups;
 use crate::store::EmbeddedStore;
 
 /// Under which name the last good configuration is kept.

@@ -17,18 +17,18 @@ use tracing::{debug, warn};
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// How many there are at once; more wait to be accepted. With the files that the server needs
     /// itself below 1024, the customary limit of open files.
-    pub(super) most: u32,
+    pub(crate) most: u32,
     /// How long the head of the next request may take, the pause before it included.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// From which age it is closed as soon as no request is under way.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
     /// How long a request under way may take then: more than the API gives a request.
-    pub(super) last_request: Duration,
+    pub(crate) last_request: Duration,
     /// The same once the server is told to end.
-    pub(super) drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 impl Default for Limits {
@@ -48,7 +48,7 @@ const HEAD_BYTES: usize = 64 << 10;
 
 /// All connections of a server.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     app: Router,
     limits: Limits,
     places: Arc<Semaphore>,
@@ -56,10 +56,10 @@ pub(super) struct Connections {
 }
 
 /// The right to have one connection more.
-pub(super) type Place = OwnedSemaphorePermit;
+pub(crate) type Place = OwnedSemaphorePermit;
 
 impl Connections {
-    pub(super) fn new(app: Router, limits: Limits) -> Self {
+    pub(crate) fn new(app: Router, limits: Limits) -> Self {
         Self {
             app,
             limits,
@@ -69,7 +69,7 @@ impl Connections {
     }
 
     /// Waits until there is room for one more.
-    pub(super) async fn place(&self) -> Place {
+    pub(crate) async fn place(&self) -> Place {
         match Arc::clone(&self.places).acquire_owned().await {
             Ok(place) => place,
             // Nobody closes it.
@@ -78,7 +78,7 @@ impl Connections {
     }
 
     /// Serves a connection beside the others.
-    pub(super) fn begin<S>(&self, stream: S, place: Place)
+    pub(crate) fn begin<S>(&self, stream: S, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -90,7 +90,7 @@ impl Connections {
     }
 
     /// Ends them all: idle ones at once, the others after the answer they are about.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.end.send_replace(true);
         let all = self.places.acquire_many(self.limits.most);
         if tokio::time::timeout(self.limits.drain, all).await.is_err() {

@@ -19,13 +19,13 @@ const RESPITE: Duration = Duration::from_secs(1);
 
 /// A place that accepts connections.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
 }
 
 impl Listener {
-    pub(super) async fn bind(place: &Listen) -> io::Result<Self> {
+    pub(crate) async fn bind(place: &Listen) -> io::Result<Self> {
         match place {
             Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
             Listen::Unix(path) => {
@@ -36,7 +36,7 @@ impl Listener {
     }
 
     /// Where it listens, for people: with the port that was taken.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         match self {
             Self::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => format!("http://{address}"),
@@ -47,7 +47,7 @@ impl Listener {
     }
 
     /// The `HOST:PORT` that documents name where a request does not.
-    pub(super) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         let tcp = match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
             Self::Unix(..) => None,
@@ -56,7 +56,7 @@ impl Listener {
     }
 
     /// Whether other hosts may reach it.
-    pub(super) fn is_open_to_others(&self) -> bool {
+    pub(crate) fn is_open_to_others(&self) -> bool {
         match self {
             Self::Tcp(listener) => listener
                 .local_addr()
@@ -66,7 +66,7 @@ impl Listener {
     }
 
     /// Serves until `ended`; what is under way then has the limits' time to finish.
-    pub(super) async fn serve(self, app: Router, ended: impl Future<Output = ()>, limits: Limits) {
+    pub(crate) async fn serve(self, app: Router, ended: impl Future<Output = ()>, limits: Limits) {
         let connections = Connections::new(app, limits);
         let mut ended = pin!(ended);
         loop {
@@ -149,7 +149,7 @@ async fn clear(path: &Path) -> io::Result<()> {
 }
 
 /// The place as the command line has it.
-pub(super) fn text(place: &Listen) -> String {
+pub(crate) fn text(place: &Listen) -> String {
     match place {
         Listen::Tcp(address) => address.clone(),
         Listen::Unix(path) => format!("unix:{}", path.display()),

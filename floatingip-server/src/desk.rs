@@ -1,26 +1,33 @@
-//! The desk: what the HTTP API asks, answered by the orchestrator.
+//! The desk: what the HTTP API asks, answered by the orchestrator. The same for every mode of the server.
 
 use std::sync::Arc;
 
-use floatingip_core::PoolName;
 use floatingip_core::engine::{Listing, Named, Usage};
-use floatingip_core::orchestrator;
+use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::query::{Page, Query, Row};
-use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore, watch};
+use floatingip_core::{PoolName, Store, World};
+use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
-use super::Core;
-use super::configuration::Status;
 use crate::backend::{
-    Backend, Check, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness,
-    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    Backend, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
+    ReleaseReport, SubnetUsage, WriteError,
 };
+use crate::clock::SystemTimer;
 
-/// The standalone server's answers.
+/// What a mode of the server shows beside its addresses.
+pub(crate) trait Around: Send + Sync + 'static {
+    /// Whether requests can be served, and what that rests on.
+    fn readiness(&self) -> Readiness;
+    /// Its numbers in `/metrics`; always the same ones, each once.
+    fn gauges(&self) -> Vec<Gauge>;
+}
+
+/// The answers of a server that keeps its addresses in `S` and knows the world `W`.
 #[derive(Debug)]
-pub(super) struct Desk {
-    core: Arc<Core>,
-    configuration: watch::Receiver<Status>,
+pub(crate) struct Desk<S, W, A> {
+    core: Arc<Orchestrator<S, SystemTimer, W>>,
+    around: A,
     /// The right to look at every record, kept to the end of it also when the client has gone: or
     /// clients that ask and leave would fill the queue of the threads.
     scans: Arc<Semaphore>,
@@ -31,11 +38,11 @@ pub(super) struct Desk {
 /// How many listings without an index are made at once.
 const SCANS: usize = 4;
 
-impl Desk {
-    pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
+impl<S, W, A> Desk<S, W, A> {
+    pub(crate) fn new(core: Arc<Orchestrator<S, SystemTimer, W>>, around: A) -> Self {
         Self {
             core,
-            configuration,
+            around,
             scans: Arc::new(Semaphore::new(SCANS)),
             writes: RwLock::default(),
         }
@@ -43,12 +50,17 @@ impl Desk {
 
     /// Waits for the writes under way, also those of clients that have gone. None begins while the
     /// answer is kept.
-    pub(super) async fn last_write(&self) -> RwLockWriteGuard<'_, ()> {
+    pub(crate) async fn last_write(&self) -> RwLockWriteGuard<'_, ()> {
         self.writes.write().await
     }
 }
 
-impl Backend for Desk {
+impl<S, W, A> Backend for Desk<S, W, A>
+where
+    S: Store + 'static,
+    W: World + Send + Sync + 'static,
+    A: Around,
+{
     async fn list(&self, query: &Query) -> Result<Page<Row>, ListError> {
         if let Some(page) = self.core.engine().page(query) {
             return Ok(page);
@@ -123,29 +135,7 @@ impl Backend for Desk {
     }
 
     fn readiness(&self) -> Readiness {
-        let fault = self.configuration.borrow().fault.clone();
-        let configured = !self.core.engine().topology().subnets().is_empty();
-        let configuration = Check {
-            name: "config",
-            ok: fault.is_none(),
-            detail: fault.map_or_else(String::new, |fault| {
-                format!("the last good one is in force; the present one is not usable: {fault}")
-            }),
-        };
-        let uncertain = self.core.uncertain();
-        let store = Check {
-            name: "store",
-            ok: uncertain == 0,
-            detail: match uncertain {
-                0 => String::new(),
-                plans => format!("{plans} changes are not confirmed yet"),
-            },
-        };
-        // With the last good configuration and held addresses the server still serves.
-        Readiness {
-            ready: configured,
-            checks: vec![configuration, store],
-        }
+        self.around.readiness()
     }
 
     fn usage(&self) -> Vec<SubnetUsage> {
@@ -164,44 +154,25 @@ impl Backend for Desk {
     }
 
     fn gauges(&self) -> Vec<Gauge> {
-        let counts = self.core.store().counts();
-        let open = self.core.engine().open_plans();
-        vec![
+        let mut gauges = vec![
             now(
                 "floatingip_plans_open",
                 "Changes that are decided and not yet settled.",
-                open as f64,
+                self.core.engine().open_plans() as f64,
             ),
             now(
                 "floatingip_plans_uncertain",
                 "Changes whose outcome the store has not confirmed in time; their addresses are held.",
                 self.core.uncertain() as f64,
             ),
-            total(
-                "floatingip_store_batches_total",
-                "Batches of changes that the store has answered.",
-                counts.batches,
-            ),
-            total(
-                "floatingip_store_commits_total",
-                "Transactions committed, each with one flush to the disk.",
-                counts.commits,
-            ),
-            total(
-                "floatingip_store_failures_total",
-                "Transactions that failed: check the disk.",
-                counts.failures,
-            ),
-            now(
-                "floatingip_store_last_commit_seconds",
-                "How long the last commit took.",
-                counts.last_commit.as_secs_f64(),
-            ),
-        ]
+        ];
+        gauges.extend(self.around.gauges());
+        gauges
     }
 }
 
-fn now(name: &'static str, help: &'static str, value: f64) -> Gauge {
+/// A number that rises and falls.
+pub(crate) fn now(name: &'static str, help: &'static str, value: f64) -> Gauge {
     let kind = GaugeKind::Gauge;
     Gauge {
         name,
@@ -211,7 +182,8 @@ fn now(name: &'static str, help: &'static str, value: f64) -> Gauge {
     }
 }
 
-fn total(name: &'static str, help: &'static str, value: u64) -> Gauge {
+/// A number that only rises.
+pub(crate) fn total(name: &'static str, help: &'static str, value: u64) -> Gauge {
     Gauge {
         kind: GaugeKind::Counter,
         ..now(name, help, value as f64)

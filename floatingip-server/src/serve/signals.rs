@@ -7,29 +7,29 @@ use tracing::info;
 
 /// SIGHUP, heard from the moment this is made: until then it ends the process.
 #[derive(Debug)]
-pub(super) struct Hangups(Signal);
+pub(crate) struct Hangups(Signal);
 
 /// SIGTERM and SIGINT, heard from the moment this is made.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     term: Signal,
     keyboard: Signal,
 }
 
 impl Hangups {
-    pub(super) fn hear() -> io::Result<Self> {
+    pub(crate) fn hear() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
     }
 
     /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         // A signal that is heard is heard as long as the process lives.
         let _ = self.0.recv().await;
     }
 }
 
 impl Ending {
-    pub(super) fn hear() -> io::Result<Self> {
+    pub(crate) fn hear() -> io::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
             keyboard: signal(SignalKind::interrupt())?,
@@ -37,7 +37,7 @@ impl Ending {
     }
 
     /// Waits until the process is told to end.
-    pub(super) async fn told(mut self) {
+    pub(crate) async fn told(mut self) {
         let name = tokio::select! {
             _ = self.term.recv() => "SIGTERM",
             _ = self.keyboard.recv() => "SIGINT",

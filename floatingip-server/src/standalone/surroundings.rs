@@ -1,0 +1,80 @@
+//! What the API shows of the standalone server beside its addresses: its configuration and its store.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Core;
+use super::configuration::Status;
+use crate::backend::{Check, Gauge, Readiness};
+use crate::desk::{Around, now, total};
+
+/// The standalone server's configuration and store.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    core: Arc<Core>,
+    configuration: watch::Receiver<Status>,
+}
+
+impl Surroundings {
+    pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
+        Self {
+            core,
+            configuration,
+        }
+    }
+}
+
+impl Around for Surroundings {
+    fn readiness(&self) -> Readiness {
+        let fault = self.configuration.borrow().fault.clone();
+        let configured = !self.core.engine().topology().subnets().is_empty();
+        let configuration = Check {
+            name: "config",
+            ok: fault.is_none(),
+            detail: fault.map_or_else(String::new, |fault| {
+                format!("the last good one is in force; the present one is not usable: {fault}")
+            }),
+        };
+        let uncertain = self.core.uncertain();
+        let store = Check {
+            name: "store",
+            ok: uncertain == 0,
+            detail: match uncertain {
+                0 => String::new(),
+                plans => format!("{plans} changes are not confirmed yet"),
+            },
+        };
+        // With the last good configuration and held addresses the server still serves.
+        Readiness {
+            ready: configured,
+            checks: vec![configuration, store],
+        }
+    }
+
+    fn gauges(&self) -> Vec<Gauge> {
+        let counts = self.core.store().counts();
+        vec![
+            total(
+                "floatingip_store_batches_total",
+                "Batches of changes that the store has answered.",
+                counts.batches,
+            ),
+            total(
+                "floatingip_store_commits_total",
+                "Transactions committed, each with one flush to the disk.",
+                counts.commits,
+            ),
+            total(
+                "floatingip_store_failures_total",
+                "Transactions that failed: check the disk.",
+                counts.failures,
+            ),
+            now(
+                "floatingip_store_last_commit_seconds",
+                "How long the last commit took.",
+                counts.last_commit.as_secs_f64(),
+            ),
+        ]
+    }
+}
