@@ -2,6 +2,8 @@
 //! what it decides becomes durable elsewhere, and is settled here.
 
 mod allocate;
+mod as_if;
+mod cap;
 mod claim;
 mod decide;
 mod explain;
@@ -12,12 +14,15 @@ mod list;
 mod mark;
 mod matching;
 mod observe;
+mod own;
 mod pool;
 mod release;
 mod settle;
+mod shortage;
 mod space;
 mod stage;
 mod standing;
+mod supply;
 mod sweep;
 mod verdict;
 mod view;
@@ -151,7 +156,7 @@ pub struct Engine {
     /// Attachments that ended while a plan held addresses of theirs.
     detached: BTreeSet<Attachment>,
     /// Records that somebody deleted under a live pod: held, and to be written again.
-    missing: BTreeMap<IpAddr, Arc<Record>>,
+    missing: BTreeMap<IpAddr, Missing>,
     /// Versions at which records were deleted, in a shared store.
     tombstones: BTreeMap<Target, Version>,
     /// When marks end, by elapsed time.
@@ -384,8 +389,12 @@ impl Engine {
         }
         // Who attempted what was there before says nothing of what is there now.
         self.provisional.remove(&ip);
-        if known.is_some() {
-            self.missing.remove(&ip);
+        if let Some(known) = &known
+            && let Some(lost) = self.missing.remove(&ip)
+            && lost.record.owner == known.record.owner
+        {
+            // Written again: its pod has as much time left to get bound as it had.
+            self.provisional.insert(ip, lost.attempt);
         }
         self.ledger.set(ip, known);
         if self.is_held(ip)
@@ -434,6 +443,14 @@ struct Attempt {
     at: Duration,
     /// Nobody had the address before the pod's first attempt: there is nothing to go back to.
     fresh: bool,
+}
+
+/// A record that somebody deleted under a live pod.
+#[derive(Clone, Debug)]
+struct Missing {
+    record: Arc<Record>,
+    /// The last attempt of its pod to get bound with it, if it is not bound yet.
+    attempt: Attempt,
 }
 
 fn address_of(target: &Target) -> Option<IpAddr> {

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::ledger::standing_key;
 use crate::name::{Name, PoolName};
-use crate::owner::AppRef;
+use crate::owner::{AppRef, Owner, Slot};
 use crate::topology::SubnetId;
 
 /// What a pod is expected to take.
@@ -39,6 +40,23 @@ pub(super) struct Claims {
 pub(super) enum Pot {
     App(AppRef),
     Pool(PoolName),
+}
+
+impl Pot {
+    /// The reserve that an address of this owner is in, if it is in one that several pods may take
+    /// from.
+    pub(super) fn of(owner: &Owner) -> Option<Self> {
+        match owner {
+            Owner::Pool(pool) => Some(Self::Pool(pool.clone())),
+            Owner::Slot(tenant) if tenant.pod.is_none() && tenant.slot == Slot::Any => {
+                Some(match &tenant.pool {
+                    Some(pool) => Self::Pool(pool.clone()),
+                    None => Self::App(standing_key(tenant)),
+                })
+            }
+            Owner::Slot(_) | Owner::Administrator(_) | Owner::Nobody => None,
+        }
+    }
 }
 
 impl Claims {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::claim::Pot;
 use super::standing::{AppStanding, PerFamily, PoolStanding};
 use super::view::{Face, View};
 use crate::counted::{CountedMap, CountedSet};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Owner, Slot, Tenant};
+use crate::owner::{AppRef, Slot, Tenant};
 use crate::range::Family;
 use crate::record::{Attachment, Record, Version};
 use crate::time::WallTime;
@@ -251,18 +252,18 @@ impl Ledger {
 
     /// Lets pods take the address from its reserve, if it is in one that several may take from.
     pub(super) fn offer(&mut self, ip: IpAddr, record: &Record) {
-        match reserve_of(&record.owner) {
-            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.insert(ip),
-            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.insert(ip),
+        match Pot::of(&record.owner) {
+            Some(Pot::App(app)) => _ = self.app_mut(&app).reserve.insert(ip),
+            Some(Pot::Pool(pool)) => _ = self.pool_mut(&pool).reserve.insert(ip),
             None => {}
         }
     }
 
     /// Keeps pods from taking the address from its reserve.
     pub(super) fn withdraw(&mut self, ip: IpAddr, record: &Record) {
-        match reserve_of(&record.owner) {
-            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.remove(&ip),
-            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.remove(&ip),
+        match Pot::of(&record.owner) {
+            Some(Pot::App(app)) => _ = self.app_mut(&app).reserve.remove(&ip),
+            Some(Pot::Pool(pool)) => _ = self.pool_mut(&pool).reserve.remove(&ip),
             None => {}
         }
     }
@@ -318,25 +319,6 @@ fn hide_from<K: Ord>(views: &mut BTreeMap<K, View>, key: &K, ip: IpAddr, face: &
         views.remove(key);
     }
     empty
-}
-
-/// A reserve that several pods may take from.
-enum Reserve {
-    App(AppRef),
-    Pool(PoolName),
-}
-
-fn reserve_of(owner: &Owner) -> Option<Reserve> {
-    match owner {
-        Owner::Pool(pool) => Some(Reserve::Pool(pool.clone())),
-        Owner::Slot(tenant) if tenant.pod.is_none() && tenant.slot == Slot::Any => {
-            Some(match &tenant.pool {
-                Some(pool) => Reserve::Pool(pool.clone()),
-                None => Reserve::App(standing_key(tenant)),
-            })
-        }
-        Owner::Slot(_) | Owner::Administrator(_) | Owner::Nobody => None,
-    }
 }
 
 /// Under which key a tenant's addresses are counted: its app, or for bare pods one key for all of

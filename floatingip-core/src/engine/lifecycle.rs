@@ -66,7 +66,7 @@ impl Engine {
 
     /// Takes the bound pod off an address that it does not use: what its app or pool kept for any of
     /// its pods goes back there.
-    fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+    pub(super) fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
         let record = self.ledger.record(ip).cloned();
         let tenant = record.as_ref().and_then(|record| record.owner.tenant());
         match (&record, tenant) {
@@ -116,7 +116,7 @@ impl Engine {
     /// Lost records of a pod that has ended need not be written again: their addresses are free.
     fn forget_missing(&mut self, uid: &Name) {
         let theirs = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
-        let lost = self.missing.iter().filter(|(_, record)| theirs(record));
+        let lost = self.missing.iter().filter(|(_, lost)| theirs(&lost.record));
         for ip in lost.map(|(ip, _)| *ip).collect::<Vec<_>>() {
             self.missing.remove(&ip);
             self.refresh(ip);

@@ -122,7 +122,7 @@ impl Engine {
             }
             None => match write.expect {
                 Some(version) => {
-                    self.miss(&write.target);
+                    self.miss(&write.target, now);
                     self.forget(&write.target, version, now);
                 }
                 None => self.let_go(&write.target),
