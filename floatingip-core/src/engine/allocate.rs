@@ -133,7 +133,7 @@ impl Engine {
         now: Now,
     ) -> Result<Allocation, Refusal> {
         let decision = self.decide_fairly(request, reach, world, now)?;
-        self.claims.drop_of(&request.pod().uid);
+        self.claims.redeem(&request.pod().uid);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
             self.stage_release(&mut draft, *ip, now);
@@ -239,9 +239,9 @@ impl Engine {
     pub(super) fn learn(&mut self, app: Option<&AppRef>, world: &dyn World) {
         let Some(app) = app else { return };
         if let Some(state) = world.app(app).known()
-            && self.ledger.app(app).is_some()
+            && self.ledger.learn(app, pods_allowed(&state))
         {
-            self.ledger.app_mut(app).limit = pods_allowed(&state);
+            self.note_opening();
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Claims {
     pods: BTreeMap<AppRef, u64>,
     reserves: BTreeMap<Pot, u64>,
     growth: BTreeMap<PoolName, u64>,
+    /// How often a claim ended so that others may have what it claimed.
+    opened: u64,
 }
 
 /// Whose reserve is claimed from.
@@ -62,7 +64,8 @@ impl Pot {
 impl Claims {
     /// Puts a claim in the place of the pod's former one.
     pub(super) fn put(&mut self, uid: &Name, claim: Claim, deadline: Duration) {
-        self.drop_of(uid);
+        let former = self.remove(uid);
+        self.opened += u64::from(former.is_some_and(|former| former != claim));
         self.count(&claim, true);
         self.by_deadline.insert((deadline, uid.clone()));
         self.by_pod.insert(uid.clone(), (deadline, claim));
@@ -70,10 +73,27 @@ impl Claims {
 
     /// Ends the claim of a pod, if it has one.
     pub(super) fn drop_of(&mut self, uid: &Name) {
-        if let Some((deadline, claim)) = self.by_pod.remove(uid) {
-            self.by_deadline.remove(&(deadline, uid.clone()));
-            self.count(&claim, false);
-        }
+        let former = self.remove(uid);
+        self.opened += u64::from(former.is_some());
+    }
+
+    /// Ends the claim of a pod, which takes what it claimed: all but one of the places are left to
+    /// others.
+    pub(super) fn redeem(&mut self, uid: &Name) {
+        let places = |claim: Claim| claim.fresh.len() + usize::from(claim.reserve > 0);
+        let former = self.remove(uid).map_or(0, places);
+        self.opened += u64::from(former > 1);
+    }
+
+    fn remove(&mut self, uid: &Name) -> Option<Claim> {
+        let (deadline, claim) = self.by_pod.remove(uid)?;
+        self.by_deadline.remove(&(deadline, uid.clone()));
+        self.count(&claim, false);
+        Some(claim)
+    }
+
+    pub(super) const fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// Ends the claims whose time is over.

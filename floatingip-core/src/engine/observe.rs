@@ -79,7 +79,7 @@ impl Engine {
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
                 self.tombstones.remove(target);
-                self.pools.insert(pool.clone(), (version, record));
+                self.set_pool(pool.clone(), Some((version, record)));
             }
             _ => {
                 self.miss(target, now);

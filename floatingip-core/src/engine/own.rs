@@ -97,10 +97,8 @@ impl Engine {
             .mark
             .as_ref()
             .filter(|mark| mark.kind == MarkKind::Quarantine)?;
-        let end = self
-            .mark_ends
-            .get(&ip)
-            .filter(|end| **end > asking.now.elapsed)?;
+        let end = self.mark_ends.end_of(ip);
+        let end = end.filter(|end| *end > asking.now.elapsed)?;
         Some(Refusal::Quarantined {
             ip,
             reason: mark.reason.clone(),

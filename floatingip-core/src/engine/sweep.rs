@@ -56,6 +56,18 @@ impl Engine {
         self.finish(draft)
     }
 
+    /// The node is ready again, or gone for good: ends the rests of addresses whose former pods may
+    /// still have run there. What the world says of the node is heeded. To be called again until the
+    /// plan is empty. O(log n) for each of them.
+    pub fn plan_rested(&mut self, node: &Name, world: &dyn World, now: Now) -> Plan {
+        let resting: Vec<IpAddr> = self.ledger.rests_of(node).take(MOST_WRITES).collect();
+        let mut draft = self.draft(now);
+        for ip in resting {
+            self.stage_repair(&mut draft, ip, world, now);
+        }
+        self.finish(draft)
+    }
+
     fn stage_either(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
         match self.missing.contains_key(&ip) {
             true => self.stage_restore(draft, ip, world, now),
