@@ -286,7 +286,7 @@ struct Guard(Child);
 impl Guard {
     fn over(child: &Child) -> Result<Self> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "read -r _; kill -KILL -- \"-$0\""]);
+        shell.args(["-c", "read -r _; kill -s KILL -- \"-$0\""]);
         shell.arg(child.id().to_string()).process_group(0);
         shell
             .stdin(Stdio::piped())
