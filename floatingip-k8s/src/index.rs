@@ -1,55 +1,132 @@
 //! What this adapter knows of the cluster: pods, nodes and apps, kept by watches, asked by everybody.
 //!
-//! The index is synchronous and does no I/O: watches feed it, [`SharedIndex`] shares it.
+//! [`Index`] is synchronous and does no I/O: [`watch`] feeds it, [`SharedIndex`] shares it, and core
+//! asks it as its [`World`]. What its changes mean for the life cycle is collected in [`Effects`].
+//!
+//! - A pod that wants no address is not kept at all. Absence is `Gone` only while the watch of the kind
+//!   works and nothing in it is unreadable that might be what was asked for; else it is `Unknown`.
+//! - An absent app is `Unknown` until a live read did not find it either ([`Index::confirm_gone`]).
+//! - Of two states of one object the one with the higher resourceVersion stays, in whatever order they
+//!   come.
+//! - Nodes that reach the same subnets share one [`Reach`], so that a list of names is grouped by one
+//!   hash look-up each.
+//!
+//! [`World`]: floatingip_core::fact::World
 
+pub use self::apps::{AppEntry, Rollout};
+pub use self::discover::Discovered;
+pub use self::effects::{Effects, Ended, HowEnded, NodeChange};
 pub use self::entry::{Annotations, PodEntry};
+pub use self::failure::Failure;
+pub use self::feed::Seen;
+pub use self::kinds::{Kind, KindRef, KindStatus};
 pub use self::nodes::Grouped;
-pub use self::shared::SharedIndex;
+pub use self::shared::{SharedIndex, Writing};
 
+mod apps;
+mod backoff;
+mod demand;
+mod discover;
+mod effects;
 mod entry;
+mod facts;
+mod failure;
+mod feed;
+mod groups;
+mod kinds;
+pub mod live;
 mod nodes;
+mod pods;
+mod reflector;
+mod scale;
 mod shared;
+pub mod watch;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use floatingip_core::fact::{AppState, Fact, NodeState, PodState, World};
+use floatingip_core::Name;
 use floatingip_core::owner::AppRef;
 use floatingip_core::topology::{Reach, Topology};
 
+use self::apps::Apps;
+use self::demand::Demand;
+use self::kinds::Kinds;
 use self::nodes::Nodes;
+use self::pods::Pods;
 
 /// Pods, nodes and apps as last seen.
 #[derive(Debug, Default)]
 pub struct Index {
+    pods: Pods,
     nodes: Nodes,
+    apps: Apps,
+    kinds: Kinds,
+    demand: Demand,
+    effects: Effects,
 }
 
 impl Index {
-    /// The pod of that name, if it wants an address or names some.
+    /// The pod of that name, if it wants an address or names some. One look-up.
     #[must_use]
     pub fn pod(&self, namespace: &str, name: &str) -> Option<&PodEntry> {
-        let _ = (namespace, name);
-        None
+        self.pods.named(namespace, name).map(AsRef::as_ref)
     }
 
-    /// Takes in what a live read or a binding has shown, ahead of the watch.
-    pub fn expect_pod(&mut self, pod: PodEntry) {
-        drop(pod);
+    /// The same, to be kept without the lock: not copied, but shared.
+    #[must_use]
+    pub fn shared_pod(&self, namespace: &str, name: &str) -> Option<Arc<PodEntry>> {
+        self.pods.named(namespace, name).cloned()
     }
 
-    /// Unbound pods that want an address, by priority, then age.
+    /// The pod of that UID, if it is there and concerns us.
+    #[must_use]
+    pub fn pod_of_uid(&self, uid: &str) -> Option<&PodEntry> {
+        self.pods.with_uid(uid).map(AsRef::as_ref)
+    }
+
+    /// Every pod that wants an address or names some, in no order.
+    pub fn pods(&self) -> impl Iterator<Item = &Arc<PodEntry>> {
+        self.pods.all()
+    }
+
+    /// Those that are bound to a node.
+    pub fn pods_on(&self, node: &str) -> impl Iterator<Item = &PodEntry> {
+        self.pods.on(node)
+    }
+
+    /// Those of an app: that it controls, or that a ReplicaSet controls which it controls.
+    pub fn pods_of_app(&self, app: &AppRef) -> impl Iterator<Item = &PodEntry> {
+        let through = self.apps.replica_sets(app);
+        let through = through.flat_map(|replica_set| self.pods.controlled_by(replica_set));
+        self.pods.controlled_by(app).chain(through)
+    }
+
+    /// Unbound pods that want an address, by priority from high to low, then by age. Those that end or
+    /// that a gate holds back are not among them.
     pub fn waiting(&self) -> impl Iterator<Item = &PodEntry> {
-        std::iter::empty()
+        self.pods.waiting()
     }
 
-    /// The InternalIPs of a node.
+    /// What is known of an app, whether core may be told of it or not.
+    #[must_use]
+    pub fn app_entry(&self, app: &AppRef) -> Option<&AppEntry> {
+        self.apps.of(app)
+    }
+
+    /// The InternalIPs of a node; none if no such node is known.
     #[must_use]
     pub fn node_addresses(&self, node: &str) -> Option<&[IpAddr]> {
         self.nodes.addresses(node)
     }
 
-    /// From now on nodes reach what this topology says.
+    /// Every node with its InternalIPs, in no order.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Name, &[IpAddr])> {
+        self.nodes.all()
+    }
+
+    /// From now on nodes reach what this topology says. Takes time proportional to nodes times subnets.
     pub fn set_topology(&mut self, topology: Arc<Topology>) {
         self.nodes.set_topology(topology);
     }
@@ -65,18 +142,36 @@ impl Index {
     pub fn group(&self, names: &[&str]) -> Grouped {
         self.nodes.group(names)
     }
-}
 
-impl World for Index {
-    fn app(&self, _: &AppRef) -> Fact<AppState> {
-        Fact::Unknown
+    /// How each kind's watch fares, in order.
+    #[must_use]
+    pub fn synced(&self) -> BTreeMap<Kind, KindStatus> {
+        let status = self.kinds.all();
+        status
+            .map(|(kind, state)| (kind.clone(), state.status(self.objects(kind))))
+            .collect()
     }
 
-    fn pod(&self, _: &str, _: &str) -> Fact<PodState> {
-        Fact::Unknown
+    fn objects(&self, kind: &Kind) -> usize {
+        match kind {
+            Kind::Pods => self.pods.len(),
+            Kind::Nodes => self.nodes.len(),
+            Kind::Apps(kind) => self.apps.count(kind),
+        }
     }
 
-    fn node(&self, name: &str) -> Fact<NodeState> {
-        self.nodes.fact(name)
+    /// Hands over what is to be looked at, and begins anew.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    /// A live read did not find the app, while its kind is served: unless it is here, it is gone. Holds
+    /// until the app appears; of the confirmations only so many are kept.
+    pub fn confirm_gone(&mut self, app: &AppRef) {
+        self.apps.confirm_gone(app);
     }
 }

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
-use floatingip_core::annotation;
 use floatingip_core::Name;
+use floatingip_core::annotation;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
@@ -51,6 +51,14 @@ impl PodEntry {
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.wanted.is_some() || !self.bound_addresses.is_empty()
+    }
+
+    /// Whether a state of the same pod asks for the same, for all that its version tells.
+    #[must_use]
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        let priority = self.priority == other.priority;
+        let waiting = self.is_waiting() == other.is_waiting();
+        priority && waiting && self.annotations == other.annotations
     }
 
     /// Whether the scheduler could bind it, and it wants an address.

@@ -2,9 +2,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use floatingip_core::fact::{Fact, NodeState};
 use floatingip_core::Name;
+use floatingip_core::fact::NodeState;
 use floatingip_core::topology::{Reach, Topology};
+
+use super::effects::NodeChange;
+use crate::object::Identity;
 
 /// Nodes by name, and what they reach. Nodes that reach the same share it.
 #[derive(Debug, Default)]
@@ -57,11 +60,69 @@ impl Nodes {
         self.all.get(name).map(|node| node.addresses.as_slice())
     }
 
-    pub(super) fn fact(&self, name: &str) -> Fact<NodeState> {
-        let ready = |node: &NodeEntry| NodeState { ready: node.ready };
+    /// The one place where core's type is made.
+    pub(super) fn state(&self, name: &str) -> Option<NodeState> {
         self.all
             .get(name)
-            .map_or(Fact::Unknown, |node| Fact::Known(ready(node)))
+            .map(|node| NodeState { ready: node.ready })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.all.keys()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Name, &[IpAddr])> {
+        self.all
+            .iter()
+            .map(|(name, node)| (name, node.addresses.as_slice()))
+    }
+
+    /// Takes in a node, unless a newer state of it is here. Says what that changed, if anything.
+    pub(super) fn insert(
+        &mut self,
+        identity: &Identity,
+        addresses: Vec<IpAddr>,
+        ready: bool,
+    ) -> Option<NodeChange> {
+        if let Some(former) = self.all.get_mut(&identity.name) {
+            if former.version >= identity.version {
+                return None;
+            }
+            if former.addresses == addresses && former.ready == ready {
+                former.version = identity.version;
+                return None;
+            }
+        }
+        let entry = NodeEntry {
+            version: identity.version,
+            reach: self.reaches.place(self.topology.reach(&addresses)),
+            addresses: addresses.clone(),
+            ready,
+        };
+        self.all.insert(identity.name.clone(), entry);
+        self.compact();
+        Some(NodeChange::Present { addresses, ready })
+    }
+
+    /// Takes out a node, unless a state of it newer than `version` is here.
+    pub(super) fn remove(&mut self, name: &Name, version: u64) -> Option<NodeChange> {
+        let node = self.all.get(name)?;
+        if node.version > version {
+            return None;
+        }
+        self.all.remove(name);
+        Some(NodeChange::Gone)
+    }
+
+    /// Forgets reaches that no node has any more, once they are the most.
+    fn compact(&mut self) {
+        if self.reaches.list.len() > 2 * self.all.len() + 16 {
+            self.set_topology(Arc::clone(&self.topology));
+        }
     }
 
     pub(super) fn reach_of(&self, name: &str) -> Option<&Reach> {

@@ -2,8 +2,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use floatingip_core::annotation as users;
 use floatingip_core::Name;
+use floatingip_core::annotation as users;
 use floatingip_core::owner::AppRef;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::core::{ApiResource, DynamicResourceScope, ObjectMeta};
@@ -11,16 +11,13 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::annotation::WOKEN;
-
 /// The annotations that are kept; all others are skipped while they are read.
-pub(crate) const KEPT: [&str; 6] = [
+pub(crate) const KEPT: [&str; 5] = [
     users::RELEASE_POLICY,
     users::POOL,
     users::IP_FAMILIES,
     users::SURGE,
     users::ARGS,
-    WOKEN,
 ];
 
 /// The metadata without labels, managed fields, foreign annotations, and owners that control nothing.
