@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use floatingip_core::engine::Ending;
-use floatingip_core::name::PoolName;
+use floatingip_core::PoolName;
 use floatingip_core::orchestrator::Orchestrator;
 use floatingip_core::owner::AppRef;
 use floatingip_core::{Store, Timer};

@@ -8,7 +8,7 @@ mod wake;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use tokio::time::Instant;
 
 use crate::index::{PodEntry, SharedIndex};

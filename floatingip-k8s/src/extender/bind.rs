@@ -5,7 +5,7 @@ mod post;
 use std::net::IpAddr;
 
 use floatingip_core::annotation::ARGS;
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::orchestrator::{AllocateError, Place};
 use floatingip_core::{Store, Timer};
 use kube::api::Api;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::{Store, Timer};
 
 use super::Extender;

@@ -1,7 +1,7 @@
 //! Preempt: of the nodes where the scheduler would end other pods, those where the pod could have an
 //! address then. Changes nothing.
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::{Store, Timer};
 
 use super::Extender;

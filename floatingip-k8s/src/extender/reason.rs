@@ -1,6 +1,6 @@
 //! Reasons: why a node will not do, in words that the scheduler adds up over nodes.
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::refusal::{Refusal, SubnetReason, SubnetRefusal};
 
 use crate::request::RequestFault;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use floatingip_core::engine::Ending;
-use floatingip_core::name::{Name, PoolName};
+use floatingip_core::{Name, PoolName};
 use floatingip_core::owner::AppRef;
 use tokio::time::Instant;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::owner::AppRef;
 use floatingip_core::{Store, Timer};
 use futures::StreamExt;

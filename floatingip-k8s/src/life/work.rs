@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use floatingip_core::name::Name;
+use floatingip_core::Name;
 use floatingip_core::orchestrator::Stuck;
 use floatingip_core::owner::{AppRef, Owner};
 use floatingip_core::{Store, Timer};

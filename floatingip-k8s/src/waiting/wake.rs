@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floatingip_core::name::PoolName;
+use floatingip_core::PoolName;
 use floatingip_core::orchestrator::Orchestrator;
 use floatingip_core::owner::{AppRef, Slot};
 use floatingip_core::request::{PodRequest, Want};

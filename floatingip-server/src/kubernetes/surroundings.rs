@@ -1,11 +1,12 @@
 //! What the API shows of a server in a cluster beside its addresses: what its decisions rest on.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::index::{Kind, KindStatus, SharedIndex};
 use floatingip_k8s::lease::Leadership;
-use floatingip_k8s::store::{CrdStore, Following, Verb};
+use floatingip_k8s::store::{CrdStore, Following, Latency, Tally, Verb};
 use floatingip_k8s::waiting::Waiting;
 use tokio::sync::watch;
 
@@ -50,13 +51,9 @@ impl Around for Surroundings {
             self.certain(),
             self.on_duty(),
         ];
-        let deciding = *self.duty.borrow() == Duty::Deciding;
-        let standby = *self.duty.borrow() == Duty::Standby;
-        Readiness {
-            // Who only waits for the lease is as ready as it can be, but answers nothing yet.
-            ready: deciding && !standby && self.configuration.borrow().good.is_some(),
-            checks,
-        }
+        // With the last good configuration, a cut watch and held addresses the server still serves.
+        let ready = *self.duty.borrow() == Duty::Deciding;
+        Readiness { ready, checks }
     }
 
     fn gauges(&self) -> Vec<Gauge> {
@@ -132,10 +129,7 @@ impl Surroundings {
     fn own_gauges(&self) -> Vec<Gauge> {
         let leading = self.leadership.borrow().is_own();
         let counts = self.store.counts();
-        let writes = [Verb::Create, Verb::Update, Verb::Delete];
-        let sum = |of: fn(&floatingip_k8s::store::Tally) -> u64| {
-            writes.iter().map(|verb| of(counts.of(*verb))).sum::<u64>()
-        };
+        let writes = || counts.requests.iter().filter(|(verb, _)| *verb != Verb::Look);
         vec![
             now(
                 "floatingip_leader",
@@ -160,12 +154,12 @@ impl Surroundings {
             total(
                 "floatingip_store_writes_total",
                 "Writes of custom resources that were done.",
-                sum(|tally| tally.done),
+                writes().map(|(_, tally)| tally.done).sum(),
             ),
             total(
                 "floatingip_store_failures_total",
                 "Writes that certainly did nothing, or have no certain outcome: see the API server.",
-                sum(|tally| tally.undone + tally.unknown),
+                writes().map(|(_, tally)| tally.undone + tally.unknown).sum(),
             ),
         ]
     }
@@ -218,7 +212,7 @@ impl Surroundings {
             now(
                 "floatingip_apps_uncapped",
                 "Apps whose pods keep addresses and whose number of slots was never known.",
-                tally.uncapped_apps as f64,
+                tally.apps_without_cap as f64,
             ),
         ]
     }
@@ -230,26 +224,30 @@ impl Surroundings {
     }
 
     fn store_histograms(&self) -> Vec<Histogram> {
-        let counts = self.store.counts();
-        let shown = |verb: &Verb| {
-            let latency = &counts.of(*verb).latency;
-            Histogram {
-                name: "floatingip_store_request_seconds",
-                help: "How long requests to the API server for records took.",
-                label: ("verb", verb.name()),
-                buckets: latency
-                    .buckets()
-                    .map(|(at_most, count)| Bucket {
-                        at_most: at_most.as_secs_f64(),
-                        count,
-                    })
-                    .collect(),
-                count: latency.count(),
-                sum: latency.sum().as_secs_f64(),
-            }
+        let requests = self.store.counts().requests;
+        let shown = |(verb, tally): (Verb, Tally)| Histogram {
+            name: "floatingip_store_request_seconds",
+            help: "How long requests to the API server for records took.",
+            label: ("verb", verb.name()),
+            buckets: buckets(&tally.latency),
+            count: tally.latency.count(),
+            sum: tally.latency.sum.as_secs_f64(),
         };
-        Verb::ALL.iter().map(shown).collect()
+        requests.into_iter().map(shown).collect()
     }
+}
+
+/// Added up, as Prometheus has them.
+fn buckets(latency: &Latency) -> Vec<Bucket> {
+    let mut count = 0;
+    let bucket = |(bound, within): (&Duration, &u64)| {
+        count += within;
+        Bucket {
+            at_most: bound.as_secs_f64(),
+            count,
+        }
+    };
+    Latency::BOUNDS.iter().zip(&latency.buckets).map(bucket).collect()
 }
 
 /// A check that is good where there is nothing to say.
