@@ -5,10 +5,18 @@
 //! `spec` wins over labels, which are there to select by. What cannot be read is never given away:
 //! an address whose object makes no sense belongs to an administrator.
 
+#[expect(
+    unreachable_pub,
+    reason = "what KubeSchema derives repeats the type, privately"
+)]
 mod floating_ip;
 mod install;
 mod label;
 mod name;
+#[expect(
+    unreachable_pub,
+    reason = "what KubeSchema derives repeats the type, privately"
+)]
 mod pool;
 mod read;
 mod record;
@@ -22,6 +30,7 @@ pub use install::{InstallError, check_crds, install_crds};
 pub use label::{Label, label_value};
 pub use name::{address_of, object_name};
 pub use pool::{Pool, PoolFields, PoolStatus};
+pub(crate) use read::filled_note;
 pub use read::{Fault, Found, Unreadable, read_floating_ip, read_pool};
 pub use record::{EncodedRecord, RecordFault, encode_record};
 

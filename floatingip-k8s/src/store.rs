@@ -23,17 +23,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use floatingip_core::PoolName;
 use floatingip_core::plan::Batch;
 use floatingip_core::record::Version;
 use floatingip_core::store::{Answer, LoadError, Outcome, Snapshot, Store};
-use floatingip_core::PoolName;
 use futures::{StreamExt as _, stream};
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
 pub use call::Kind;
-pub use follow::{Follower, Following, FollowOptions, KindStatus, News, Sink};
+pub use follow::{Follower, Following, KindStatus, News, Sink};
 pub use gate::Gate;
 pub use list::ListError;
 pub use metrics::{Counts, Latency, Tally, Verb};
@@ -183,9 +183,12 @@ impl Store for CrdStore {
         if batch.in_order {
             return self.one_by_one(batch).await;
         }
-        stream::iter(&batch.writes)
+        let writes = batch.writes.iter();
+        let writes: Vec<_> = writes
             .map(|write| self.writer.write(batch.id, write))
-            .buffered(self.options.in_flight)
+            .collect();
+        stream::iter(writes)
+            .buffered(self.options.in_flight.max(1))
             .collect()
             .await
     }
@@ -202,10 +205,7 @@ impl CrdStore {
                 break;
             }
         }
-        answers.resize(
-            batch.writes.len(),
-            Answer::Definite(Outcome::Unavailable),
-        );
+        answers.resize(batch.writes.len(), Answer::Definite(Outcome::Unavailable));
         answers
     }
 }

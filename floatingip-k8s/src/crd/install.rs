@@ -24,7 +24,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[non_exhaustive]
 pub enum InstallError {
     /// The API server does not take the definition.
-    #[error("the definition {name} cannot be applied: allow it to this identity, or apply deploy/crds/{name}.yaml by hand")]
+    #[error(
+        "the definition {name} cannot be applied: allow it to this identity, or apply deploy/crds/{name}.yaml by hand"
+    )]
     Apply {
         /// The definition.
         name: String,
@@ -52,7 +54,9 @@ pub enum InstallError {
         source: Box<kube::Error>,
     },
     /// It is there, but would drop what has to be kept.
-    #[error("the definition {name} is missing or an older one, which would drop fields: apply deploy/crds/{name}.yaml, or start with --install-crds")]
+    #[error(
+        "the definition {name} is missing or an older one, which would drop fields: apply deploy/crds/{name}.yaml, or start with --install-crds"
+    )]
     Outdated {
         /// The definition.
         name: String,
@@ -83,10 +87,13 @@ pub async fn check_crds(client: &Client) -> Result<(), InstallError> {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     for wanted in definitions() {
         let name = wanted.name_any();
-        let found = api.get_opt(&name).await.map_err(|source| InstallError::Read {
-            name: name.clone(),
-            source: Box::new(source),
-        })?;
+        let found = api
+            .get_opt(&name)
+            .await
+            .map_err(|source| InstallError::Read {
+                name: name.clone(),
+                source: Box::new(source),
+            })?;
         if !found.is_some_and(|found| keeps_the_same(&found, &wanted)) {
             return Err(InstallError::Outdated { name });
         }
@@ -97,7 +104,11 @@ pub async fn check_crds(client: &Client) -> Result<(), InstallError> {
 /// Whether what is there has the schema that we have. Its texts may differ.
 fn keeps_the_same(found: &CustomResourceDefinition, wanted: &CustomResourceDefinition) -> bool {
     let fields = |definition: &CustomResourceDefinition| -> Option<serde_json::Value> {
-        let version = definition.spec.versions.iter().find(|version| version.served)?;
+        let version = definition
+            .spec
+            .versions
+            .iter()
+            .find(|version| version.served)?;
         let schema = version.schema.as_ref()?.open_api_v3_schema.as_ref()?;
         serde_json::to_value(&schema.properties).ok()
     };
@@ -113,10 +124,12 @@ fn has_fields(found: &serde_json::Value, wanted: &serde_json::Value) -> bool {
         return true;
     };
     wanted.iter().all(|(name, wanted)| {
-        found.get(name).is_some_and(|found| match wanted.get("properties") {
-            Some(inner) => has_fields(found.get("properties").unwrap_or(&json!({})), inner),
-            None => true,
-        })
+        found
+            .get(name)
+            .is_some_and(|found| match wanted.get("properties") {
+                Some(inner) => has_fields(found.get("properties").unwrap_or(&json!({})), inner),
+                None => true,
+            })
     })
 }
 
@@ -161,7 +174,10 @@ async fn not_served(client: &Client, definition: &CustomResourceDefinition) -> O
         Ok(found) => found,
         Err(error) => return Some(error.to_string()),
     };
-    let conditions = found.status.and_then(|status| status.conditions).unwrap_or_default();
+    let conditions = found
+        .status
+        .and_then(|status| status.conditions)
+        .unwrap_or_default();
     if let Some(reason) = hindrance(&conditions) {
         return Some(reason);
     }
@@ -182,7 +198,10 @@ fn hindrance(conditions: &[CustomResourceDefinitionCondition]) -> Option<String>
         established => is("NamesAccepted")
             .filter(|accepted| accepted.status == "False")
             .or(established)
-            .map_or_else(|| Some("it is not established yet".to_owned()), |found| Some(told(found))),
+            .map_or_else(
+                || Some("it is not established yet".to_owned()),
+                |found| Some(told(found)),
+            ),
     }
 }
 

@@ -143,7 +143,10 @@ mod tests {
         let expected = ["default", "web", "blue", "node-1", "immutable"];
         assert_eq!(values, expected.map(|value| Some(value.to_owned())));
         let router = record(Owner::Administrator("router".into()));
-        assert_eq!(Label::ALL.map(|label| label.value_of(&router)), [const { None }; 5]);
+        assert_eq!(
+            Label::ALL.map(|label| label.value_of(&router)),
+            [const { None }; 5]
+        );
     }
 
     proptest! {

@@ -90,9 +90,11 @@ pub enum Fault {
 /// # Errors
 /// Where not even its address is certain.
 pub fn read_floating_ip(json: &str) -> Result<Found, Unreadable> {
-    let (head, ip) = read::<Head<'_>, IpAddr>(json, |head| &head.metadata, |name| {
-        address_of(name).ok_or(Fault::Name)
-    })?;
+    let (head, ip) = read::<Head<'_>, IpAddr>(
+        json,
+        |head| &head.metadata,
+        |name| address_of(name).ok_or(Fault::Name),
+    )?;
     let version = head.metadata.version()?;
     let (record, fault) = record_of(&head);
     Ok(Found {
@@ -109,11 +111,15 @@ pub fn read_floating_ip(json: &str) -> Result<Found, Unreadable> {
 /// # Errors
 /// What makes it no pool with a size.
 pub fn read_pool(json: &str) -> Result<Found, Unreadable> {
-    let (pool, name) = read::<PoolObject<'_>, PoolName>(json, |pool| &pool.metadata, |name| {
-        name.parse().map_err(Fault::PoolName)
-    })?;
+    let (pool, name) = read::<PoolObject<'_>, PoolName>(
+        json,
+        |pool| &pool.metadata,
+        |name| name.parse().map_err(Fault::PoolName),
+    )?;
     let version = pool.metadata.version()?;
-    let record = pool.record().map_err(|fault| pool.metadata.unreadable(fault))?;
+    let record = pool
+        .record()
+        .map_err(|fault| pool.metadata.unreadable(fault))?;
     Ok(Found {
         target: Target::Pool(name),
         version,
@@ -284,7 +290,9 @@ struct PoolObject<'a> {
 impl PoolObject<'_> {
     fn record(&self) -> Result<PoolRecord, Fault> {
         let found = self.size.unwrap_or(0);
-        let size = u32::try_from(found).ok().filter(|size| *size <= PoolRecord::MAX_SIZE);
+        let size = u32::try_from(found)
+            .ok()
+            .filter(|size| *size <= PoolRecord::MAX_SIZE);
         let size = size.ok_or(Fault::Size { found })?;
         let pre_allocate = self.pre_allocate.unwrap_or(false);
         Ok(PoolRecord {

@@ -54,7 +54,10 @@ mod tests {
         let whole = WallTime::from_nanos(1_700_000_000_000_000_000);
         assert_eq!(time_text(whole), "2023-11-14T22:13:20Z");
         assert_eq!(parse_time("2023-11-15T06:13:20+08:00"), Some(whole));
-        assert_eq!(parse_time("1969-01-01T00:00:00Z"), Some(WallTime::default()));
+        assert_eq!(
+            parse_time("1969-01-01T00:00:00Z"),
+            Some(WallTime::default())
+        );
         assert_eq!(parse_time("yesterday"), None);
     }
 
@@ -71,7 +74,17 @@ mod tests {
             assert_eq!(parse_duration(&duration_text(duration)), Some(duration));
         }
         assert_eq!(duration_text(Duration::from_secs(600)), "600s");
-        for bad in ["", "s", "600", "-1s", "1.s", ".5s", "1.0000000001s", "1e3s", "+1s"] {
+        for bad in [
+            "",
+            "s",
+            "600",
+            "-1s",
+            "1.s",
+            ".5s",
+            "1.0000000001s",
+            "1e3s",
+            "+1s",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }

@@ -141,7 +141,11 @@ fn is_expected(call: &Call, version: Version) -> bool {
 fn there(call: &Call, body: &[u8]) -> Verdict {
     let found = std::str::from_utf8(body)
         .map_err(|error| error.to_string())
-        .and_then(|text| call.kind.read(text).map_err(|error: Unreadable| error.to_string()));
+        .and_then(|text| {
+            call.kind
+                .read(text)
+                .map_err(|error: Unreadable| error.to_string())
+        });
     match found {
         Ok(found) => Verdict::Refused(Some((found.version, found.value))),
         Err(error) => Verdict::Rejected(error),

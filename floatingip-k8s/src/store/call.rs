@@ -230,7 +230,10 @@ fn pool_body(
                 name: name.as_str(),
                 namespace: Some(namespace),
                 annotations: Some(Texts(
-                    notes.into_iter().filter(|(_, note)| note.is_some()).collect(),
+                    notes
+                        .into_iter()
+                        .filter(|(_, note)| note.is_some())
+                        .collect(),
                 )),
                 ..NewMetadata::default()
             },

@@ -63,9 +63,7 @@ impl List {
         let found = self.found.into_iter();
         found
             .filter_map(|found| match (found.target, found.value) {
-                (Target::Address(ip), Value::Address(record)) => {
-                    Some((ip, found.version, record))
-                }
+                (Target::Address(ip), Value::Address(record)) => Some((ip, found.version, record)),
                 _ => None,
             })
             .collect()
@@ -181,7 +179,8 @@ pub(super) fn message(body: &[u8]) -> String {
 
 /// A token as part of a query: tokens are base64 without padding, but nobody promises that.
 fn escaped(token: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     token
         .bytes()
         .map(|byte| match plain(byte) {

@@ -137,10 +137,7 @@ impl Gauge {
     fn count(&self, result: Result, took: Duration) {
         let bucket = Latency::BOUNDS.partition_point(|bound| *bound < took);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let counters = [
-            self.results.get(result as usize),
-            self.buckets.get(bucket),
-        ];
+        let counters = [self.results.get(result as usize), self.buckets.get(bucket)];
         for counter in counters.into_iter().flatten() {
             counter.fetch_add(1, Relaxed);
         }

@@ -12,13 +12,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
+use super::StoreOptions;
 use super::answer::{Verdict, looked, verdict};
 use super::call::Call;
 use super::doubt::{Before, Doubts};
 use super::gate::Gate;
 use super::metrics::{Counts, Meter};
 use super::transport::{NoReply, Reply, exchange};
-use super::StoreOptions;
 
 /// The longest wait for one of the places in flight.
 const LONGEST_QUEUE: Duration = Duration::from_secs(10);
@@ -109,7 +109,11 @@ impl Writer {
     async fn attempt(&self, call: &Call, write: &Write) -> Verdict {
         let limit = self.options.write_limit();
         let first = self
-            .ask(call, || self.gate.outlasts(limit), |reply| verdict(call, reply))
+            .ask(
+                call,
+                || self.gate.outlasts(limit),
+                |reply| verdict(call, reply),
+            )
             .await;
         let verdict = match first {
             Verdict::Conflict => self.look(call, write).await,
@@ -123,7 +127,9 @@ impl Writer {
     async fn look(&self, call: &Call, write: &Write) -> Verdict {
         let put = write.put.as_ref();
         let look = call.look();
-        let found = self.ask(&look, || true, |reply| looked(call, put, reply)).await;
+        let found = self
+            .ask(&look, || true, |reply| looked(call, put, reply))
+            .await;
         match found {
             Verdict::NotBegun => Verdict::Unknown("not looked at".to_owned()),
             verdict => verdict,
@@ -144,7 +150,8 @@ impl Writer {
         };
         let start = Instant::now();
         let verdict = judge(self.send(call).await);
-        self.meter.count(call.verb, verdict.result(), start.elapsed());
+        self.meter
+            .count(call.verb, verdict.result(), start.elapsed());
         verdict
     }
 
@@ -160,11 +167,21 @@ impl Writer {
         let (kind, name) = (call.kind.plural(), call.name.as_str());
         match verdict {
             Verdict::Rejected(reason) => {
-                error!(kind, name, reason, "the API server does not take a write: grant what it asks for, or apply deploy/crds");
+                error!(
+                    kind,
+                    name,
+                    reason,
+                    "the API server does not take a write: grant what it asks for, or apply deploy/crds"
+                );
             }
             Verdict::Later(_, reason) | Verdict::Unknown(reason) => {
                 if !self.troubled.swap(true, Relaxed) {
-                    error!(kind, name, reason, "writes to the API server fail; they are repeated until their outcome is certain");
+                    error!(
+                        kind,
+                        name,
+                        reason,
+                        "writes to the API server fail; they are repeated until their outcome is certain"
+                    );
                 }
             }
             Verdict::Applied(_) | Verdict::Refused(_) | Verdict::Conflict => {
