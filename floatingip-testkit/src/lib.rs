@@ -21,10 +21,16 @@
 pub mod assets;
 pub mod control_plane;
 pub mod eventually;
+pub mod foreign;
+pub mod node;
+pub mod object;
 pub mod port;
 pub mod process;
+pub mod workload;
 
 pub use assets::{Assets, Part};
 pub use control_plane::{Builder, ControlPlane, Extender};
 pub use eventually::eventually;
+pub use node::Node;
 pub use process::Process;
+pub use workload::Workload;
