@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use anyhow::Result;
-use kube::Client;
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1 as api;
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::object;
+use crate::{eventually, object};
 
 /// The label by which kwok knows its nodes.
 const KWOK: &str = "kwok.x-k8s.io/node";
@@ -103,6 +106,33 @@ impl Node {
 pub async fn create_all(client: &Client, nodes: &[Node]) -> Result<()> {
     let manifests: Vec<Value> = nodes.iter().map(Node::manifest).collect();
     object::create_all(client, &manifests).await
+}
+
+/// Waits until all nodes of the cluster take pods.
+///
+/// # Errors
+/// One does not within the limit.
+pub async fn all_ready(client: &Client, limit: Duration) -> Result<()> {
+    let nodes: Api<api::Node> = Api::all(client.clone());
+    eventually(limit, "nodes are ready", || async {
+        let nodes = nodes.list(&ListParams::default()).await?;
+        let tainted = nodes.iter().filter(|node| is_tainted(node));
+        let tainted: Vec<String> = tainted.map(ResourceExt::name_any).collect();
+        ensure!(
+            tainted.is_empty(),
+            "{} are not, as {:?}",
+            tainted.len(),
+            tainted.first()
+        );
+        Ok(())
+    })
+    .await
+}
+
+/// The API server taints a new node, and the controller manager takes that back once it is ready.
+fn is_tainted(node: &api::Node) -> bool {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+    taints.is_some_and(|taints| !taints.is_empty())
 }
 
 /// Takes the kubelet away from a node, as a crash of the host does: its lease runs out, and nobody confirms the
