@@ -21,10 +21,20 @@
 pub mod assets;
 pub mod control_plane;
 pub mod eventually;
+pub mod foreign;
+pub mod node;
+pub mod object;
 pub mod port;
 pub mod process;
+pub mod recorder;
+pub mod server;
+pub mod web;
+pub mod workload;
 
 pub use assets::{Assets, Part};
 pub use control_plane::{Builder, ControlPlane, Extender};
 pub use eventually::eventually;
+pub use node::Node;
 pub use process::Process;
+pub use server::{Server, ServerPlan};
+pub use workload::Workload;

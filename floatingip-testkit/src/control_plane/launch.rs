@@ -15,6 +15,9 @@ const HOST: &str = "127.0.0.1";
 /// Of the administrator. No secret: the port is on loopback, and the cluster lives for the length of a test.
 const TOKEN: &str = "administrator-of-a-test";
 
+/// How kwok plays a kubelet.
+const STAGES: &str = include_str!("kwok.yaml");
+
 /// How the scheduler reaches us: DESIGN's configuration, of which tests change a part.
 #[derive(Clone, Debug)]
 pub struct Extender {
@@ -95,6 +98,7 @@ impl Site {
             format!("{TOKEN},admin,admin,system:masters\n"),
         )?;
         fs::write(site.kubeconfig(), site.kubeconfig_text().to_string())?;
+        fs::write(site.path("kwok.yaml"), STAGES)?;
         Ok(site)
     }
 
@@ -180,6 +184,8 @@ impl Site {
             .flag("kube-api-qps", "5000")
             .flag("kube-api-burst", "5000")
             .flag("node-monitor-period", "1s")
+            .flag("node-eviction-rate", "1000")
+            .flag("secondary-node-eviction-rate", "1000")
             .flag(
                 "node-monitor-grace-period",
                 format!("{}ms", grace.as_millis()),
@@ -189,12 +195,14 @@ impl Site {
             .flag("flex-volume-plugin-dir", self.path("flex"))
     }
 
-    /// It renews a lease after a quarter of its duration.
+    /// It renews a lease after a quarter of its duration. Nodes are picked by a label, because a node that loses it is
+    /// dropped; one that loses an annotation is not.
     pub(super) fn kwok(&self, grace: Duration) -> Launch {
         self.launch(Part::Kwok)
             .flag("kubeconfig", self.kubeconfig())
+            .flag("config", self.path("kwok.yaml"))
             .flag(
-                "manage-nodes-with-annotation-selector",
+                "manage-nodes-with-label-selector",
                 "kwok.x-k8s.io/node=fake",
             )
             .flag(
@@ -202,6 +210,7 @@ impl Site {
                 grace.as_secs().max(1).to_string(),
             )
             .flag("server-address", format!("{HOST}:{}", self.ports.kwok))
+            .flag("v", "WARN")
     }
 
     fn secure(&self, part: Part, port: u16) -> Launch {
