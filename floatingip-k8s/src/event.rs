@@ -5,6 +5,7 @@
 
 mod recent;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +35,7 @@ const LONGEST_NOTE: usize = 1024;
 const CONTROLLER: &str = "floatingip";
 
 /// What an event says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// The object that it is about.
     pub regarding: ObjectReference,
@@ -85,12 +86,17 @@ pub struct Reporter {
 }
 
 /// Writes what reporters were told; to be run as long as they are used.
-#[derive(Debug)]
 pub struct Publisher {
     client: Client,
     instance: String,
     queue: mpsc::Receiver<Notice>,
     lost: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
 }
 
 impl Reporter {

@@ -13,6 +13,7 @@ mod prioritize;
 mod reason;
 pub mod wire;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,6 @@ impl Default for Limits {
 }
 
 /// Answers the scheduler, by the engine's decisions and the index's facts.
-#[derive(Debug)]
 pub struct Extender<S, T> {
     core: Arc<Orchestrator<S, T, SharedIndex>>,
     client: Client,
@@ -58,6 +58,14 @@ pub struct Extender<S, T> {
     waiting: Waiting,
     limits: Limits,
     places: Semaphore,
+}
+
+impl<S, T> fmt::Debug for Extender<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extender")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Store, T: Timer> Extender<S, T> {

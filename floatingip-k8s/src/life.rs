@@ -8,6 +8,7 @@ mod queue;
 mod survey;
 mod work;
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +88,6 @@ impl LifeCounts {
 }
 
 /// Looks after addresses as pods, apps, nodes and pools come and go.
-#[derive(Debug)]
 pub struct Life<S, T> {
     core: Arc<Orchestrator<S, T, SharedIndex>>,
     client: Client,
@@ -100,6 +100,15 @@ pub struct Life<S, T> {
     reached: Mutex<Option<AppRef>>,
     asked: Notify,
     counts: LifeCounts,
+}
+
+impl<S, T> fmt::Debug for Life<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life")
+            .field("pace", &self.pace)
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: Store, T: Timer> Life<S, T> {
@@ -150,7 +159,7 @@ impl<S: Store, T: Timer> Life<S, T> {
     /// Prepares to decide: takes in what bound pods use, before anybody else could be given it, and the
     /// addresses of nodes. To be awaited when this process begins to lead and its watches are current.
     pub async fn begin(&self) {
-        drop(self.index().take_effects());
+        drop(self.index().write().take_effects());
         *self.queue() = Queue::default();
         self.take_in_nodes();
         self.survey().await;
@@ -190,7 +199,10 @@ impl<S: Store, T: Timer> Life<S, T> {
             let again = self.queue().next_time();
             tokio::select! {
                 Some(()) = running.next() => {}
-                effects = self.index().effects() => self.take(effects).await,
+                () = self.index().effects() => {
+                    let effects = self.index().write().take_effects();
+                    self.take(effects).await;
+                }
                 () = self.asked.notified() => {}
                 () = at(again) => {}
             }

@@ -7,6 +7,7 @@ mod wake;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use floatingip_core::Name;
 use tokio::time::Instant;
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 use crate::index::{PodEntry, SharedIndex};
 
 pub use wake::Waker;
+
+/// A pod is woken at most once in this time.
+const REST: Duration = Duration::from_secs(1);
 
 /// The pods that were refused everywhere, by UID. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +40,7 @@ impl Waiting {
         refused.or_insert_with(|| Refused {
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
-            from: Instant::now(),
+            from: Instant::now() + REST,
         });
     }
 

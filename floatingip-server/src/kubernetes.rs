@@ -38,7 +38,7 @@ use crate::serve::signals::Ending;
 use client::ClientError;
 use cluster::Cluster;
 use configuration::Follower;
-use front::{Duty, Front};
+use front::Front;
 use latency::Latencies;
 use surroundings::Surroundings;
 

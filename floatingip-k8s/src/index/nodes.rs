@@ -64,7 +64,7 @@ impl Nodes {
     pub(super) fn state(&self, name: &str) -> Option<NodeState> {
         self.all
             .get(name)
-            .map(|node| NodeState { ready: node.ready })
+            .map(|node| NodeState::new(node.ready))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -136,6 +136,11 @@ impl Nodes {
         for node in self.all.values_mut() {
             node.reach = self.reaches.place(self.topology.reach(&node.addresses));
         }
+    }
+
+    /// Every reach that some node has had since the topology was set.
+    pub(super) fn reaches(&self) -> &[Reach] {
+        &self.reaches.list
     }
 
     pub(super) fn group(&self, names: &[&str]) -> Grouped {

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -19,6 +20,7 @@ struct Shared {
     index: RwLock<Index>,
     effects: Notify,
     demand: Notify,
+    revision: AtomicU64,
 }
 
 impl SharedIndex {
@@ -34,6 +36,11 @@ impl SharedIndex {
             index: self.0.index.write().unwrap_or_else(PoisonError::into_inner),
             shared: &self.0,
         }
+    }
+
+    /// Changes whenever something changed that others look at: a counter.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Relaxed)
     }
 
     /// Ready once there are effects to take; also when they came before it was asked.
@@ -71,6 +78,7 @@ impl DerefMut for Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if self.index.has_effects() {
+            self.shared.revision.fetch_add(1, Ordering::Relaxed);
             self.shared.effects.notify_one();
         }
         if self.index.take_demand() {

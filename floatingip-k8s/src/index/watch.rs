@@ -111,7 +111,8 @@ impl OnDemand {
     async fn run(mut self) {
         let index = self.index.clone();
         loop {
-            for kind in index.read().demanded() {
+            let demanded = index.read().demanded();
+            for kind in demanded {
                 self.look(&kind).await;
             }
             let kinds = self.kinds.values();

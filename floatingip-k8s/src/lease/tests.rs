@@ -98,7 +98,7 @@ struct Candidate {
 
 impl Candidate {
     fn start(server: &Server, identity: &str) -> Self {
-        let gate = Gate::default();
+        let gate = Gate::closed();
         let settings = LeaseSettings::new("kube-system", "floatingip", identity.to_owned());
         let mut elector = Elector::new(server.client(), settings, gate.clone());
         let leadership = elector.leadership();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use floatingip_core::Name;
 use floatingip_core::owner::AppRef;
@@ -14,12 +15,15 @@ use tracing::{info, warn};
 use super::Life;
 use crate::event::{Notice, Severity, pod_reference};
 use crate::index::PodEntry;
+use crate::index::live::{AppRead, read_app};
 use crate::request::request_of;
 
 /// How many apps are looked up in one go.
 const SLICE: usize = 256;
 /// How many live reads of apps one survey makes at most; the next one goes on.
 const MOST_READS: usize = 512;
+/// How long one of them may take.
+const READ: Duration = Duration::from_secs(5);
 /// How many of them at once, and how many pods are adopted at once.
 const AT_ONCE: usize = 16;
 
@@ -39,7 +43,7 @@ impl<S: Store, T: Timer> Life<S, T> {
     /// Compares what bound pods use with the records: missing ones are written, extra ones freed, and what
     /// belongs to others is told.
     pub(super) async fn adopt_all(&self) {
-        let bound: Vec<Arc<PodEntry>> = self.index().read().bound().cloned().collect();
+        let bound: Vec<Arc<PodEntry>> = self.bound();
         let (same, odd): (Vec<_>, Vec<_>) = bound.into_iter().partition(|pod| self.is_recorded(pod));
         futures::stream::iter(odd)
             .for_each_concurrent(AT_ONCE, |pod| async move { self.adopt(&pod).await })
@@ -47,6 +51,12 @@ impl<S: Store, T: Timer> Life<S, T> {
         for pod in same {
             self.settle(&pod).await;
         }
+    }
+
+    fn bound(&self) -> Vec<Arc<PodEntry>> {
+        let index = self.index().read();
+        let bound = index.pods().filter(|pod| pod.node.is_some() && !pod.finished);
+        bound.cloned().collect()
     }
 
     /// Whether the records say what the pod's binding says.
@@ -124,7 +134,7 @@ impl<S: Store, T: Timer> Life<S, T> {
                 .into_iter()
                 .filter(|holding| holding.freed_with_it > 0)
                 .map(|holding| holding.app)
-                .filter(|app| self.index().read().is_unlisted(app))
+                .filter(|app| self.index().read().needs_confirmation(app))
                 .collect();
             reads += doubtful.len();
             self.confirm(doubtful).await;
@@ -139,11 +149,21 @@ impl<S: Store, T: Timer> Life<S, T> {
     async fn confirm(&self, apps: Vec<AppRef>) {
         futures::stream::iter(apps)
             .for_each_concurrent(AT_ONCE, |app| async move {
-                if self.is_gone(&app).await {
-                    self.index().write().confirm_gone(&app);
-                }
+                self.is_gone(&app).await;
             })
             .await;
+    }
+
+    /// Whether a live read says that the app is gone; the index knows then.
+    pub(super) async fn is_gone(&self, app: &AppRef) -> bool {
+        match read_app(&self.client, self.index(), app, READ).await {
+            AppRead::Gone => true,
+            AppRead::Present => false,
+            AppRead::Unknown(failure) => {
+                info!("{app} keeps its addresses, for nobody can tell whether it is there: {failure}");
+                false
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ impl<S: Store, T: Timer> Life<S, T> {
             // A binding without addresses is not ours and says nothing about them.
             Task::Bound(_, addresses) if addresses.is_empty() => Ok(()),
             Task::Bound(uid, addresses) => self.core.bound(uid, addresses).await,
-            Task::App(app) => self.core.app_changed(app).await,
+            Task::App(app) => self.core.app_changed(app).await.map(drop),
             Task::AppPerhapsGone(app) => self.confirm_app(app).await,
             Task::Restore(ip) => self.core.restore(*ip).await,
             Task::Pool(pool) => self.core.repair_pool(pool).await,
@@ -31,7 +31,6 @@ impl<S: Store, T: Timer> Life<S, T> {
     /// Frees what the app kept, if a live read says too that it is gone.
     async fn confirm_app(&self, app: &AppRef) -> Result<(), Stuck> {
         if self.is_gone(app).await {
-            self.index().write().confirm_gone(app);
             self.core.app_changed(app).await?;
         }
         Ok(())

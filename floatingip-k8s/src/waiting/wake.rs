@@ -1,6 +1,7 @@
 //! Waking: asks for each waiting pod again when something changed, and lets the scheduler know.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::Waiting;
+use super::{REST, Waiting};
 use crate::annotation::WOKEN;
 use crate::index::{PodEntry, SharedIndex};
 use crate::object::PodObject;
@@ -30,15 +31,12 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANYWAY: Duration = Duration::from_secs(5);
 /// So many pods are woken at once.
 const AT_ONCE: usize = 16;
-/// A pod is woken at most once in this time.
-const REST: Duration = Duration::from_secs(1);
-/// The same for a pod that may be woken in vain.
+/// A pod that may be woken in vain is woken once in this time.
 const LONG_REST: Duration = Duration::from_secs(10);
 /// How long one patch may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Wakes waiting pods.
-#[derive(Debug)]
 pub struct Waker<S, T> {
     core: Arc<Orchestrator<S, T, SharedIndex>>,
     client: Client,
@@ -54,6 +52,14 @@ struct Signs {
 
 /// Pods for which the engine answers alike: those of an app that ask for any one address.
 type Alike = (Option<AppRef>, Option<PoolName>);
+
+impl<S, T> fmt::Debug for Waker<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waker")
+            .field("waiting", &self.waiting)
+            .finish_non_exhaustive()
+    }
+}
 
 impl<S: Store, T: Timer> Waker<S, T> {
     /// Wakes those in `waiting` by `client`.
@@ -87,15 +93,16 @@ impl<S: Store, T: Timer> Waker<S, T> {
     }
 
     fn signs(&self) -> Signs {
+        let now = self.core.now();
         Signs {
-            openings: self.core.engine().openings(),
-            index: self.core.world().read().revision(),
+            openings: self.core.engine().openings(now),
+            index: self.core.world().revision(),
         }
     }
 
     /// Asks for every pod that is due and wakes those that would pass now.
     async fn round(&self, now: Instant) {
-        let reaches = self.core.world().read().reaches();
+        let reaches = self.core.world().read().reaches().to_vec();
         let due = self.waiting.due(self.core.world(), now);
         let ready = self.ready(due, &reaches);
         if !ready.is_empty() {
@@ -155,7 +162,8 @@ impl<S: Store, T: Timer> Waker<S, T> {
         let patched = timeout(LIMIT, pods.patch_metadata(&pod.name, &params, &patch)).await;
         let label = format!("{}/{}", pod.namespace, pod.name);
         match patched {
-            Ok(Ok(_)) => debug!(pod = label, "woken"),
+            // It waits for the scheduler now; refused again, it is back.
+            Ok(Ok(_)) => self.waiting.passed(&pod.uid),
             // It is gone, or another one by now.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
                 self.waiting.passed(&pod.uid);

@@ -16,7 +16,7 @@ use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
 use floatingip_k8s::waiting::Waker;
 use kube::Client;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::configuration::Standing;
@@ -244,15 +244,10 @@ impl Cluster {
     /// Waits until everything has been seen that a former leader may have done.
     async fn catch_up(&self, following: &Following) {
         loop {
-            let (records, index) = tokio::join!(
-                following.catch_up(CATCH_UP),
-                timeout(CATCH_UP, self.around.index.catch_up(&self.client)),
-            );
-            match index {
-                Ok(Ok(())) if records => return,
-                Ok(Err(failure)) => warn!("the watches are not current yet: {failure}"),
-                _ => warn!("the watches are not current yet, trying again"),
+            if following.catch_up(CATCH_UP).await {
+                return;
             }
+            warn!("the watches are not current yet, trying again");
             sleep(AGAIN).await;
         }
     }
