@@ -187,3 +187,6 @@ impl Index {
         self.apps.confirm_gone(app);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,3 +210,6 @@ impl RequestFault {
         owner || matches!(self, Self::KindUnknown { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use floatingip_core::fact::{AppState, Slots};
 use floatingip_core::owner::AppRef;
 
 use super::groups::Groups;
-use super::kinds::KindRef;
+use super::kinds::{Key, KindRef};
 use crate::object::OwnerRef;
 
 /// What is kept of a workload.
@@ -67,9 +67,14 @@ impl Apps {
         self.of_kind(kind).count()
     }
 
-    pub(super) fn of_kind(&self, kind: &KindRef) -> impl Iterator<Item = (&AppRef, &AppEntry)> {
-        let theirs = move |app: &AppRef| app.kind == kind.kind && app.group == kind.group;
-        self.all.iter().filter(move |(app, _)| theirs(app))
+    pub(super) fn keys(&self, kind: &KindRef) -> impl Iterator<Item = Key> {
+        self.of_kind(kind)
+            .map(|app| (app.namespace.clone(), app.name.clone()))
+    }
+
+    fn of_kind(&self, kind: &KindRef) -> impl Iterator<Item = &AppRef> {
+        let theirs = move |app: &&AppRef| app.kind == kind.kind && app.group == kind.group;
+        self.all.keys().filter(theirs)
     }
 
     pub(super) fn replica_sets(&self, app: &AppRef) -> impl Iterator<Item = &AppRef> {

@@ -75,11 +75,14 @@ macro_rules! fed_app {
                             surge: rollout(&app.spec).map_or(0, |_| app.spec.surge()),
                             rollout: rollout(&app.spec),
                         };
-                        index.apply_app(app_ref(&kind, &identity), entry);
+                        index.apply_app(kind.named(&identity.namespace, &identity.name), entry);
                     }
                     Seen::Deleted(app) => {
                         let identity = Identity::of(&app.metadata)?;
-                        index.delete_app(&app_ref(&kind, &identity), identity.version);
+                        index.delete_app(
+                            &kind.named(&identity.namespace, &identity.name),
+                            identity.version,
+                        );
                     }
                 }
                 Ok(())
@@ -114,19 +117,20 @@ fed_app!(
 );
 fed_app!(DaemonSetObject, "daemonset", |_| Slots::EveryNode, |_| None);
 
-fn app_ref(kind: &KindRef, identity: &Identity) -> AppRef {
-    AppRef {
-        namespace: identity.namespace.clone(),
-        group: kind.group.clone(),
-        kind: kind.kind.clone(),
-        name: identity.name.clone(),
-    }
-}
-
 impl Index {
+    /// Takes in what a watch has seen.
+    ///
+    /// # Errors
+    /// The object lacks what the API server gives to every object.
+    #[expect(private_bounds, reason = "the trimmed objects are all there are")]
+    pub fn feed<K: Fed>(&mut self, seen: &Seen<K>) -> Result<(), Malformed> {
+        K::feed(seen, self)
+    }
+
     /// Takes in a pod from the watch.
     pub fn apply_pod(&mut self, pod: PodEntry) {
         self.kinds.readable(&Kind::Pods, &pod.namespace, &pod.name);
+        self.kinds.reach(&Kind::Pods, pod.version);
         self.take_pod(pod);
     }
 
@@ -192,6 +196,7 @@ impl Index {
     pub fn delete_pod(&mut self, last: &PodEntry) {
         self.kinds
             .readable(&Kind::Pods, &last.namespace, &last.name);
+        self.kinds.reach(&Kind::Pods, last.version);
         let former = self.pods.named(&last.namespace, &last.name).cloned();
         match former {
             Some(newer) if newer.version > last.version => return,
@@ -310,14 +315,17 @@ impl Index {
             surge: 0,
             rollout: None,
         };
-        self.apply_app(app_ref(kind, &identity), entry);
+        self.apply_app(kind.named(&identity.namespace, &identity.name), entry);
         Ok(())
     }
 
     /// Takes in the deletion of such an object.
     pub fn delete_scaled(&mut self, kind: &KindRef, object: &MetaObject) -> Result<(), Malformed> {
         let identity = Identity::of(&object.metadata)?;
-        self.delete_app(&app_ref(kind, &identity), identity.version);
+        self.delete_app(
+            &kind.named(&identity.namespace, &identity.name),
+            identity.version,
+        );
         Ok(())
     }
 
@@ -359,41 +367,47 @@ impl Index {
         now: Timestamp,
     ) {
         self.kinds.retain(kind, version, |key| names.contains(key));
-        // Nodes first knew nothing: what is absent from a list is judged as if the list were done.
+        // What went away is judged by what is known now: a node that is not listed is gone.
         self.kinds.listed(kind, version, nameless, now);
-        match kind {
-            Kind::Pods => self.drop_unlisted_pods(names, version),
-            Kind::Nodes => self.drop_unlisted_nodes(names, version),
-            Kind::Apps(kind) => self.drop_unlisted_apps(kind, names, version),
+        let unlisted = self
+            .keys(kind)
+            .into_iter()
+            .filter(|key| !names.contains(key));
+        for (namespace, name) in unlisted.collect::<Vec<_>>() {
+            self.vanished(kind, &namespace, &name, version);
         }
     }
 
-    fn drop_unlisted_pods(&mut self, names: &HashSet<Key>, version: u64) {
-        let key = |pod: &PodEntry| (pod.namespace.clone(), pod.name.clone());
-        let pods = self.pods.all();
-        let unlisted = pods.filter(|pod| pod.version <= version && !names.contains(&key(pod)));
-        for pod in unlisted.cloned().collect::<Vec<_>>() {
-            self.pods.remove(&pod.namespace, &pod.name);
+    fn keys(&self, kind: &Kind) -> Vec<Key> {
+        match kind {
+            Kind::Pods => self.pods.keys().collect(),
+            Kind::Nodes => self.nodes.keys().collect(),
+            Kind::Apps(kind) => self.apps.keys(kind).collect(),
+        }
+    }
+
+    /// The object of that name was not there any more at this version, whatever it was at last.
+    pub fn vanished(&mut self, kind: &Kind, namespace: &Name, name: &Name, version: u64) {
+        self.kinds.readable(kind, namespace, name);
+        match kind {
+            Kind::Pods => self.pod_vanished(namespace, name, version),
+            Kind::Nodes => self.node_vanished(name, version),
+            Kind::Apps(kind) => self.delete_app(&kind.named(namespace, name), version),
+        }
+    }
+
+    fn pod_vanished(&mut self, namespace: &str, name: &str, version: u64) {
+        let pod = self.pods.named(namespace, name);
+        if pod.is_some_and(|pod| pod.version <= version)
+            && let Some(pod) = self.pods.remove(namespace, name)
+        {
             self.pod_ended(&pod);
         }
     }
 
-    fn drop_unlisted_nodes(&mut self, names: &HashSet<Key>, version: u64) {
-        let listed = |name: &Name| names.contains(&(Name::default(), name.clone()));
-        let nodes: Vec<Name> = self.nodes.names().cloned().collect();
-        for name in nodes.iter().filter(|name| !listed(name)) {
-            if let Some(change) = self.nodes.remove(name, version) {
-                self.effects.node(name, change);
-            }
-        }
-    }
-
-    fn drop_unlisted_apps(&mut self, kind: &KindRef, names: &HashSet<Key>, version: u64) {
-        let listed = |app: &AppRef| names.contains(&(app.namespace.clone(), app.name.clone()));
-        let apps = self.apps.of_kind(kind);
-        let unlisted = apps.filter(|(app, entry)| entry.version <= version && !listed(app));
-        for app in unlisted.map(|(app, _)| app.clone()).collect::<Vec<_>>() {
-            self.delete_app(&app, version);
+    fn node_vanished(&mut self, name: &Name, version: u64) {
+        if let Some(change) = self.nodes.remove(name, version) {
+            self.effects.node(name, change);
         }
     }
 }

@@ -75,10 +75,15 @@ impl KindRef {
         }
     }
 
-    /// Whether the kinds that are always watched have it.
+    /// The app of this kind and that name.
     #[must_use]
-    pub fn is_built_in(&self) -> bool {
-        self.group == "apps" && BUILT_IN.contains(&self.kind.as_str())
+    pub fn named(&self, namespace: &Name, name: &Name) -> AppRef {
+        AppRef {
+            namespace: namespace.clone(),
+            group: self.group.clone(),
+            kind: self.kind.clone(),
+            name: name.clone(),
+        }
     }
 
     /// Whether it has a scale subresource, where that needs no look at the cluster. Pods of nodes are

@@ -7,6 +7,7 @@ use floatingip_core::fact::NodeState;
 use floatingip_core::topology::{Reach, Topology};
 
 use super::effects::NodeChange;
+use super::kinds::Key;
 use crate::object::Identity;
 
 /// Nodes by name, and what they reach. Nodes that reach the same share it.
@@ -49,7 +50,7 @@ impl Reaches {
 /// Nodes that reach the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grouped {
-    /// A reach, and the places of the nodes that have it among the names asked for.
+    /// A reach, and the places of the nodes that have it among the names asked for; by first place.
     pub groups: Vec<(Reach, Vec<usize>)>,
     /// The places of names that no known node has.
     pub unknown: Vec<usize>,
@@ -71,8 +72,8 @@ impl Nodes {
         self.all.len()
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
-        self.all.keys()
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.all.keys().map(|name| (Name::default(), name.clone()))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&Name, &[IpAddr])> {
@@ -155,11 +156,10 @@ impl Nodes {
         }
         let groups = self.reaches.list.iter().zip(places);
         let groups = groups.filter(|(_, places)| !places.is_empty());
-        Grouped {
-            groups: groups
-                .map(|(reach, places)| (reach.clone(), places))
-                .collect(),
-            unknown,
-        }
+        let mut groups: Vec<_> = groups
+            .map(|(reach, places)| (reach.clone(), places))
+            .collect();
+        groups.sort_unstable_by_key(|(_, places)| places.first().copied());
+        Grouped { groups, unknown }
     }
 }

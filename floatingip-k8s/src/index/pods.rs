@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::PodEntry;
 use super::groups::Groups;
+use super::kinds::Key;
 
 /// The pods that concern us, by everything they are asked for by.
 #[derive(Debug, Default)]
@@ -55,6 +56,11 @@ impl Pods {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<PodEntry>> {
         self.by_uid.values()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.all()
+            .map(|pod| (pod.namespace.clone(), pod.name.clone()))
     }
 
     pub(super) fn on(&self, node: &str) -> impl Iterator<Item = &PodEntry> {

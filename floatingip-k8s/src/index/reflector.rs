@@ -116,6 +116,7 @@ where
     /// Watches from a version on, until a list is needed.
     async fn follow(&mut self, mut version: u64) {
         loop {
+            self.sink.tend().await;
             let begun = Instant::now();
             match self.watch(&mut version).await {
                 // A server that ends watches at once is not to be asked again at once.
@@ -209,17 +210,27 @@ where
             match object {
                 Seen::Present(Guarded(Ok(object))) => good.push(Seen::Present(object)),
                 Seen::Deleted(Guarded(Ok(object))) => good.push(Seen::Deleted(object)),
-                // Its name is enough to know that it is gone; who it was, the next list tells.
-                Seen::Deleted(Guarded(Err(unreadable)))
-                | Seen::Present(Guarded(Err(unreadable))) => {
+                Seen::Present(Guarded(Err(unreadable))) => {
                     bad.push((*unreadable.metadata, unreadable.detail));
+                }
+                Seen::Deleted(Guarded(Err(unreadable))) => {
+                    bad.extend(self.sink.take(std::mem::take(&mut good)).await);
+                    self.vanished(&unreadable.metadata);
                 }
             }
         }
-        if !good.is_empty() {
-            bad.extend(self.sink.take(good).await);
-        }
+        bad.extend(self.sink.take(good).await);
         self.note_unreadable(&bad);
+    }
+
+    /// Its name is enough to know that it is gone.
+    fn vanished(&self, metadata: &ObjectMeta) {
+        if let Some(name) = metadata.name.as_deref() {
+            let namespace = Name::from(metadata.namespace.as_deref().unwrap_or_default());
+            let version = newer(0, metadata.resource_version.as_deref());
+            let mut index = self.index.write();
+            index.vanished(&self.kind, &namespace, &Name::from(name), version);
+        }
     }
 
     fn note_unreadable(&self, bad: &[(ObjectMeta, String)]) {

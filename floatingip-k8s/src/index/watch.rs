@@ -8,14 +8,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
 use super::discover::{Discovered, discover};
+use super::failure::Failure;
 use super::feed::{Fed, Seen};
 use super::kinds::{Kind, KindRef};
 use super::reflector::{Reflector, Sink};
@@ -25,15 +27,14 @@ use crate::object::{
     DaemonSetObject, DeploymentObject, Guarded, MetaObject, NodeObject, PodObject,
     ReplicaSetObject, StatefulSetObject,
 };
-use kube::core::ObjectMeta;
-
 /// After this time a found kind is looked up again: versions and definitions come and go.
 const REFRESH: Duration = Duration::from_secs(300);
 /// After this time one that was not found is.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// Watches everything until it is dropped. Needs a tokio runtime; each kind is a task of its own, so
-/// that a long list of one does not delay another.
+/// that a long list of one does not delay another. Returns only if one of them has died of a bug, which
+/// is logged: the index is blind then, and the process should end.
 pub async fn run(client: Client, index: SharedIndex) {
     let mut tasks = JoinSet::new();
     built_in::<NodeObject>(&client, Kind::Nodes, &index, &mut tasks);
@@ -76,6 +77,9 @@ struct IndexSink(SharedIndex);
 
 impl<K: Fed + Resource + Send + Sync> Sink<K> for IndexSink {
     async fn take(&mut self, seen: Vec<Seen<K>>) -> Vec<(ObjectMeta, String)> {
+        if seen.is_empty() {
+            return Vec::new();
+        }
         let mut index = self.0.write();
         let bad = seen.iter().filter_map(|object| {
             let malformed = K::feed(object, &mut index).err()?.to_string();
@@ -112,8 +116,8 @@ impl OnDemand {
         let index = self.index.clone();
         loop {
             let demanded = index.read().demanded();
-            for kind in demanded {
-                self.look(&kind).await;
+            for kind in &demanded {
+                self.look(kind).await;
             }
             let kinds = self.kinds.values();
             let next = kinds.map(|looked| looked.again).min();
@@ -121,6 +125,13 @@ impl OnDemand {
             tokio::select! {
                 () = index.demand() => {}
                 () = sleep_until(next) => {}
+                Some(ended) = self.tasks.join_next() => {
+                    // Watches end by being stopped, and else only by a bug.
+                    if let Err(error) = ended && error.is_panic() {
+                        error!(%error, "a watch has died, ending all");
+                        return;
+                    }
+                }
             }
         }
     }
@@ -136,10 +147,7 @@ impl OnDemand {
         }
         match discover(&self.client, kind).await {
             Ok(found) => self.found(kind, found),
-            Err(failure) => {
-                warn!(group = %kind.group, kind = %kind.kind, %failure, "kind not found, trying again");
-                self.lost(kind, &failure.to_string());
-            }
+            Err(failure) => self.lost(kind, &failure),
         }
     }
 
@@ -192,16 +200,23 @@ impl OnDemand {
         self.tasks.spawn(reflector.run())
     }
 
-    /// What was known goes on being known while the watch goes on; only a kind that was never found, or
-    /// is no longer served, is unknown.
-    fn lost(&mut self, kind: &KindRef, failure: &str) {
+    /// What was found goes on being watched, and the watch itself tells if that fails. A kind that was
+    /// never found is unknown.
+    fn lost(&mut self, kind: &KindRef, failure: &Failure) {
+        warn!(group = %kind.group, kind = %kind.kind, %failure, "kind not found, trying again");
         let again = Instant::now() + RETRY;
-        let former = self.kinds.remove(kind);
+        if let Some(looked) = self
+            .kinds
+            .get_mut(kind)
+            .filter(|looked| looked.found.is_some())
+        {
+            looked.again = again;
+            return;
+        }
         let mut index = self.index.write();
-        index.failed(&Kind::Apps(kind.clone()), failure.to_owned());
+        index.failed(&Kind::Apps(kind.clone()), failure.to_string());
         drop(index);
-        let found = former.as_ref().and_then(|looked| looked.found.clone());
-        let watch = former.and_then(|looked| looked.watch);
+        let (found, watch) = (None, None);
         self.kinds.insert(
             kind.clone(),
             Looked {
