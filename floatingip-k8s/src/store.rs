@@ -209,3 +209,6 @@ impl CrdStore {
         answers
     }
 }
+
+#[cfg(test)]
+mod tests;

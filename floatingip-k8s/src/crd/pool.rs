@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
     status = "PoolStatus",
     derive = "PartialEq",
     doc = "A pool of addresses that has a size. Pods name it in their annotation tke.cloud.tencent.com/eni-ip-pool.",
+    annotation("api-approved.kubernetes.io", "unapproved, a group of tkestack/galaxy"),
     validation = Rule::new("self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')").message("the name has to be an RFC 1123 label: at most 63 lower-case letters, digits and `-`"),
     printcolumn(name = "Size", type_ = "integer", json_path = ".size", description = "The most addresses it may have"),
     printcolumn(name = "PreAllocate", type_ = "boolean", json_path = ".preAllocateIP", description = "Whether it is filled at once"),
