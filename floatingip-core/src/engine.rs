@@ -40,7 +40,7 @@ use std::time::Duration;
 pub use adopt::{Adoption, NotAdopted};
 pub use allocate::Allocation;
 pub use app::{AppCursor, AppHolding, AppSlice};
-pub use explain::Explanation;
+pub use explain::{Explanation, Marked};
 #[cfg(any(test, feature = "testing"))]
 pub use flaw::Flaw;
 pub use lifecycle::Ending;

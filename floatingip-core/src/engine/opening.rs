@@ -16,7 +16,8 @@ impl Engine {
     /// without a bind, or claimed more than the bind took; a plan failed; an app's cap or a pool's
     /// size grew; another configuration is in force; a node gave up an address. Whoever has pods
     /// waiting asks for them again when it has changed, and only then; it may change without one of
-    /// them having a chance. O(1) but for the claims and marks that are over by now, which end here.
+    /// them having a chance. To be read before they are asked, so that what opens meanwhile is not
+    /// missed. O(1) but for the claims and marks that are over by now, which end here.
     ///
     /// It does not see facts of the world before the engine is told of them: that a pod which the
     /// slot waits for is gone (until [`Engine::plan_ended`] or the sweep), that an app without any
@@ -92,6 +93,11 @@ impl MarkEnds {
 
     pub(super) fn end_of(&self, ip: IpAddr) -> Option<Duration> {
         self.ends.get(&ip).copied()
+    }
+
+    /// When marks end that were not over when somebody last looked, the first end first.
+    pub(super) fn ahead(&self) -> impl Iterator<Item = &(Duration, IpAddr)> {
+        self.ahead.iter()
     }
 
     /// Whether a mark has ended since this was asked last.
