@@ -104,6 +104,7 @@ pub(crate) struct Runner {
     start: Instant,
     passed: usize,
     failures: Vec<(&'static str, String)>,
+    skipped: usize,
     filtered_out: usize,
     at_a_time: usize,
 }
@@ -115,6 +116,7 @@ impl Runner {
             start: Instant::now(),
             passed: 0,
             failures: Vec::new(),
+            skipped: 0,
             filtered_out: all - chosen,
             at_a_time,
         }
@@ -133,6 +135,11 @@ impl Runner {
         }
     }
 
+    /// Counts tests that cannot run here.
+    pub(crate) fn skip(&mut self, tests: usize) {
+        self.skipped += tests;
+    }
+
     /// Prints the failures and the last line; whether all passed.
     pub(crate) fn finish(&self) -> bool {
         for (name, failure) in &self.failures {
@@ -144,9 +151,10 @@ impl Runner {
             "FAILED"
         };
         println!(
-            "\ntest result: {verdict}. {} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+            "\ntest result: {verdict}. {} passed; {} failed; {} ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
             self.passed,
             self.failures.len(),
+            self.skipped,
             self.filtered_out,
             self.start.elapsed().as_secs_f32(),
         );
