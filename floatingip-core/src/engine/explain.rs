@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Engine;
+use super::as_if::AsIf;
 use super::decide::Asking;
 use crate::fact::World;
 use crate::refusal::{Refusal, SubnetRefusal};
@@ -34,6 +35,7 @@ impl Engine {
             world,
             now,
             heed_claims: true,
+            as_if: &AsIf::default(),
         };
         let verdict = self.decide(&asking).map(|decision| decision.addresses);
         Explanation {

@@ -1,0 +1,222 @@
+//! Runs the watches that feed an index.
+//!
+//! Six kinds are watched always. Others on demand: when something that concerns us is controlled by a
+//! kind that is not known, it is discovered and, if it has a scale subresource, its metadata is watched
+//! and its scale read. Every kind goes its own way: one that is forbidden or not served is tried again
+//! with growing pauses, its facts are `Unknown`, and the others do not wait for it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::discover::{Discovered, discover};
+use super::feed::{Fed, Seen};
+use super::kinds::{Kind, KindRef};
+use super::reflector::{Reflector, Sink};
+use super::scale::ScaleSink;
+use super::shared::SharedIndex;
+use crate::object::{
+    DaemonSetObject, DeploymentObject, Guarded, MetaObject, NodeObject, PodObject,
+    ReplicaSetObject, StatefulSetObject,
+};
+use kube::core::ObjectMeta;
+
+/// After this time a found kind is looked up again: versions and definitions come and go.
+const REFRESH: Duration = Duration::from_secs(300);
+/// After this time one that was not found is.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Watches everything until it is dropped. Needs a tokio runtime; each kind is a task of its own, so
+/// that a long list of one does not delay another.
+pub async fn run(client: Client, index: SharedIndex) {
+    let mut tasks = JoinSet::new();
+    built_in::<NodeObject>(&client, Kind::Nodes, &index, &mut tasks);
+    built_in::<PodObject>(&client, Kind::Pods, &index, &mut tasks);
+    built_in::<ReplicaSetObject>(&client, app("replicaset"), &index, &mut tasks);
+    built_in::<DeploymentObject>(&client, app("deployment"), &index, &mut tasks);
+    built_in::<StatefulSetObject>(&client, app("statefulset"), &index, &mut tasks);
+    built_in::<DaemonSetObject>(&client, app("daemonset"), &index, &mut tasks);
+    let on_demand = OnDemand {
+        client,
+        index,
+        tasks,
+        kinds: HashMap::new(),
+    };
+    on_demand.run().await;
+}
+
+fn app(kind: &str) -> Kind {
+    Kind::Apps(KindRef::new("apps", kind))
+}
+
+fn built_in<K>(client: &Client, kind: Kind, index: &SharedIndex, tasks: &mut JoinSet<()>)
+where
+    K: Fed + Resource<DynamicType = ()> + Clone + std::fmt::Debug,
+    K: DeserializeOwned + Send + Sync + 'static,
+{
+    let api: Api<Guarded<K>> = Api::all(client.clone());
+    let reflector = Reflector {
+        api,
+        kind,
+        index: index.clone(),
+        sink: IndexSink(index.clone()),
+        backoff: Backoff::new(),
+    };
+    tasks.spawn(reflector.run());
+}
+
+/// Puts objects straight into the index, many under one lock.
+struct IndexSink(SharedIndex);
+
+impl<K: Fed + Resource + Send + Sync> Sink<K> for IndexSink {
+    async fn take(&mut self, seen: Vec<Seen<K>>) -> Vec<(ObjectMeta, String)> {
+        let mut index = self.0.write();
+        let bad = seen.iter().filter_map(|object| {
+            let malformed = K::feed(object, &mut index).err()?.to_string();
+            let (Seen::Present(object) | Seen::Deleted(object)) = object;
+            Some((object.meta().clone(), malformed))
+        });
+        bad.collect()
+    }
+
+    async fn tend(&mut self) {}
+
+    fn pause(&self) -> Duration {
+        Duration::MAX
+    }
+}
+
+/// Kinds that somebody has asked for.
+struct OnDemand {
+    client: Client,
+    index: SharedIndex,
+    tasks: JoinSet<()>,
+    kinds: HashMap<KindRef, Looked>,
+}
+
+/// What came of looking a kind up.
+struct Looked {
+    again: Instant,
+    found: Option<Discovered>,
+    watch: Option<AbortHandle>,
+}
+
+impl OnDemand {
+    async fn run(mut self) {
+        let index = self.index.clone();
+        loop {
+            let demanded = index.read().demanded();
+            for kind in demanded {
+                self.look(&kind).await;
+            }
+            let kinds = self.kinds.values();
+            let next = kinds.map(|looked| looked.again).min();
+            let next = next.unwrap_or_else(|| Instant::now() + REFRESH);
+            tokio::select! {
+                () = index.demand() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self, kind: &KindRef) {
+        let now = Instant::now();
+        if self
+            .kinds
+            .get(kind)
+            .is_some_and(|looked| looked.again > now)
+        {
+            return;
+        }
+        match discover(&self.client, kind).await {
+            Ok(found) => self.found(kind, found),
+            Err(failure) => {
+                warn!(group = %kind.group, kind = %kind.kind, %failure, "kind not found, trying again");
+                self.lost(kind, &failure.to_string());
+            }
+        }
+    }
+
+    fn found(&mut self, kind: &KindRef, found: Discovered) {
+        let former = self.kinds.remove(kind);
+        let again = Instant::now() + REFRESH;
+        if let Some(former) = former {
+            if former.found.as_ref() == Some(&found) {
+                self.kinds.insert(kind.clone(), Looked { again, ..former });
+                return;
+            }
+            former.stop();
+        }
+        let full = KindRef::new(&found.resource.group, &found.resource.kind);
+        let watch = (found.scales && full == *kind).then(|| self.watch(kind, &found));
+        info!(group = %full.group, kind = %full.kind, scales = found.scales, "kind found");
+        let mut index = self.index.write();
+        index.discovered(full.clone(), found.clone());
+        // An old record did not name the group: from now on its kind is asked for by its full name.
+        if full != *kind {
+            index.demand(full);
+        }
+        drop(index);
+        let found = Some(found);
+        self.kinds.insert(
+            kind.clone(),
+            Looked {
+                again,
+                found,
+                watch,
+            },
+        );
+    }
+
+    fn watch(&mut self, kind: &KindRef, found: &Discovered) -> AbortHandle {
+        let api: Api<Guarded<MetaObject>> = Api::all_with(self.client.clone(), &found.resource);
+        let sink = ScaleSink::new(
+            self.client.clone(),
+            found.resource.clone(),
+            kind.clone(),
+            self.index.clone(),
+        );
+        let reflector = Reflector {
+            api,
+            kind: Kind::Apps(kind.clone()),
+            index: self.index.clone(),
+            sink,
+            backoff: Backoff::new(),
+        };
+        self.tasks.spawn(reflector.run())
+    }
+
+    /// What was known goes on being known while the watch goes on; only a kind that was never found, or
+    /// is no longer served, is unknown.
+    fn lost(&mut self, kind: &KindRef, failure: &str) {
+        let again = Instant::now() + RETRY;
+        let former = self.kinds.remove(kind);
+        let mut index = self.index.write();
+        index.failed(&Kind::Apps(kind.clone()), failure.to_owned());
+        drop(index);
+        let found = former.as_ref().and_then(|looked| looked.found.clone());
+        let watch = former.and_then(|looked| looked.watch);
+        self.kinds.insert(
+            kind.clone(),
+            Looked {
+                again,
+                found,
+                watch,
+            },
+        );
+    }
+}
+
+impl Looked {
+    fn stop(&self) {
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
+    }
+}
