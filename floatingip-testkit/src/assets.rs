@@ -1,5 +1,7 @@
 //! Where the programs of a control plane are.
 
+mod list;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
@@ -13,9 +15,6 @@ pub const FOLDER: &str = "FLOATINGIP_ASSETS";
 pub const KUBEBUILDER: &str = "KUBEBUILDER_ASSETS";
 /// When set to `1`, missing programs are a failure instead of a reason to skip.
 pub const REQUIRED: &str = "FLOATINGIP_REQUIRE_ASSETS";
-
-/// The versions that `cargo xtask assets` builds.
-const LIST: &str = include_str!("../assets.list");
 
 /// A program of a control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,18 +143,7 @@ fn built(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
             .context("there is no home folder")?
             .join(".cache/floatingip-tools"),
     };
-    Ok(tools.join(key(LIST)))
-}
-
-/// `control-plane-etcd-3.7.3-kube-1.36.3-kwok-0.8.0`: what is named alike up to the last `-` has one version.
-fn key(list: &str) -> String {
-    let lines = list.lines().filter(|line| !line.starts_with('#'));
-    let mut words: Vec<String> = lines
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, version)| format!("{}-{version}", name.split('-').next().unwrap_or(name)))
-        .collect();
-    words.dedup();
-    format!("control-plane-{}", words.join("-"))
+    Ok(tools.join(list::folder_name()))
 }
 
 fn missing(folder: &Path, parts: &[Part]) -> Vec<&'static str> {
@@ -193,22 +181,23 @@ mod tests {
 
     #[test]
     fn the_folder_is_named_after_all_versions() {
-        let list =
-            "# comment\netcd 3.7.3\nkube-apiserver 1.36.3\nkube-scheduler 1.36.3\nkwok 0.8.0\n";
-        assert_eq!(key(list), "control-plane-etcd-3.7.3-kube-1.36.3-kwok-0.8.0");
+        let name = list::folder_name();
+        let versions = list::PROGRAMS.iter().map(|(_, version)| version);
+        assert!(
+            versions.into_iter().all(|version| name.contains(version)),
+            "{name}"
+        );
+        assert_eq!(name.matches("kube").count(), 1, "{name}");
     }
 
     #[test]
     fn every_part_is_in_the_list() {
-        let programs: Vec<&str> = LIST
-            .lines()
-            .filter_map(|line| line.split(' ').next())
-            .collect();
-        assert!(
-            Part::ALL
+        let listed = |part: &Part| {
+            list::PROGRAMS
                 .iter()
-                .all(|part| programs.contains(&part.program()))
-        );
+                .any(|(name, _)| *name == part.program())
+        };
+        assert!(Part::ALL.iter().all(listed));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -61,11 +61,16 @@ pub async fn create(client: &Client, manifest: &Value) -> Result<DynamicObject> 
 /// # Errors
 /// The API server refuses one of them.
 pub async fn create_all(client: &Client, manifests: &[Value]) -> Result<()> {
-    let creations = futures::stream::iter(manifests).map(|manifest| create(client, manifest));
-    creations
-        .buffer_unordered(AT_A_TIME)
-        .try_for_each(|_| async { Ok(()) })
-        .await
+    // Collected first: a closure that borrows would keep the whole from being sent between threads.
+    let creations: Vec<_> = manifests
+        .iter()
+        .map(|manifest| create(client, manifest))
+        .collect();
+    let mut created = futures::stream::iter(creations).buffer_unordered(AT_A_TIME);
+    while let Some(object) = created.next().await {
+        object?;
+    }
+    Ok(())
 }
 
 /// Creates an object, or changes what is there to what the manifest says.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::control_plane::{ControlPlane, Extender};
 use crate::eventually;
@@ -101,23 +101,18 @@ impl Server {
     /// # Errors
     /// It does not in time, or the process has ended; the text has the end of the log.
     pub async fn ready(&self, limit: Duration) -> Result<()> {
-        let ready = eventually(limit, "floatingip-server is ready", || async {
+        let log = || format!("{}\nthe server is not ready", self.process.log_tail(30));
+        eventually(limit, "/readyz", || async {
+            // An ended process is told at once, as an answer: no waiting brings it back.
             if self.process.ended()?.is_some() {
                 return Ok(self.process.check_running());
             }
             let answer = self.api.get("/readyz?verbose").await?;
-            ensure!(
-                answer.status == 200,
-                "/readyz says {}: {}",
-                answer.status,
-                answer.body
-            );
+            ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
             Ok(Ok(()))
-        });
-        let ready = ready.await.and_then(|ready| ready);
-        ready.map_err(|error| {
-            error.context(format!("the server's log:\n{}", self.process.log_tail(30)))
         })
+        .await
+        .with_context(log)?
     }
 
     /// The API port.
