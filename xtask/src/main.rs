@@ -1,4 +1,5 @@
-//! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass.
+//! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass, `cargo xtask
+//! gen-crds` writes the definitions of the custom resources.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -7,6 +8,7 @@
 )]
 
 mod ci;
+mod crds;
 mod papers;
 mod process;
 mod purity;
@@ -21,8 +23,12 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((task, stages)) if task == "ci" => ci::run(stages),
+        Some((task, flags)) if task == "gen-crds" => crds::run(flags),
         _ => {
-            println!("usage: cargo xtask ci [STAGE…]\n\n{}", ci::help());
+            println!(
+                "usage: cargo xtask ci [STAGE…]\n       cargo xtask gen-crds [--check]\n\n{}",
+                ci::help()
+            );
             Ok(ExitCode::FAILURE)
         }
     }
