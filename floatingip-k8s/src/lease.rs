@@ -144,13 +144,19 @@ impl Elector {
     /// One attempt to renew, to take over, or to see who leads.
     async fn turn(&mut self) {
         let begun = Instant::now();
-        let limit = self.settings.request_limit();
+        let limit = self.settings.request_limit().min(self.patience());
         match timeout(limit, self.compete(begun)).await {
             Ok(Ok(Turn::Held)) => self.held(begun),
             Ok(Ok(Turn::HeldBy(other))) => self.lost(Leadership::Other(other)),
             Ok(Err(error)) => self.failed(&error.to_string()),
             Err(_) => self.failed("the API server did not answer in time"),
         }
+    }
+
+    /// How much longer a holder may go on without a renewal.
+    fn patience(&self) -> Duration {
+        let age = self.renewed.map_or(Duration::ZERO, |renewed| renewed.elapsed());
+        self.settings.renew_within.saturating_sub(age)
     }
 
     fn held(&mut self, begun: Instant) {
