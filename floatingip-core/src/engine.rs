@@ -363,18 +363,18 @@ impl Engine {
     /// Says which addresses a node has itself: they are never handed out. Answers with those that
     /// have an owner already, which somebody has to be told about.
     pub fn observe_node(&mut self, node: &Name, addresses: &[IpAddr]) -> Vec<(IpAddr, Owner)> {
-        self.forget_node(node);
-        self.nodes.insert(node.clone(), addresses.to_vec());
-        let mut owned = Vec::new();
-        for ip in addresses {
-            self.node_addresses
-                .entry(*ip)
-                .or_default()
-                .insert(node.clone());
-            self.refresh(*ip);
-            owned.extend(self.record(*ip).map(|record| (*ip, record.owner.clone())));
+        let same = |known: &Vec<IpAddr>| known == addresses;
+        if !self.nodes.get(node).is_some_and(same) {
+            self.forget_node(node);
+            self.nodes.insert(node.clone(), addresses.to_vec());
+            for ip in addresses {
+                let nodes = self.node_addresses.entry(*ip).or_default();
+                nodes.insert(node.clone());
+                self.refresh(*ip);
+            }
         }
-        owned
+        let record = |ip: &IpAddr| Some((*ip, self.record(*ip)?.owner.clone()));
+        addresses.iter().filter_map(record).collect()
     }
 
     /// A node is gone: its addresses may be handed out again.
@@ -384,6 +384,7 @@ impl Engine {
                 nodes.remove(node);
                 if nodes.is_empty() {
                     self.node_addresses.remove(&ip);
+                    self.note_opening();
                 }
             }
             self.refresh(ip);

@@ -1,5 +1,4 @@
-//! The store on a real API server: what core's contract asks for, and what happens when the API server
-//! or the connection fails.
+//! What core's contract asks of a store, asked of the store on a real API server.
 
 mod cluster;
 

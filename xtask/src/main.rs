@@ -1,5 +1,5 @@
 //! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass, `cargo xtask assets` builds the
-//! programs of the tests' control plane.
+//! programs of the tests' control plane, `cargo xtask gen-crds` writes the definitions of the custom resources.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -9,6 +9,7 @@
 
 mod assets;
 mod ci;
+mod crds;
 mod papers;
 mod process;
 mod purity;
@@ -27,9 +28,10 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("{}", assets::build()?.display());
             Ok(ExitCode::SUCCESS)
         }
+        Some((task, flags)) if task == "gen-crds" => crds::run(flags),
         _ => {
             println!(
-                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n\n{}",
+                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n       cargo xtask gen-crds [--check]\n\n{}",
                 ci::help()
             );
             Ok(ExitCode::FAILURE)

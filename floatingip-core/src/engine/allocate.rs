@@ -133,7 +133,7 @@ impl Engine {
         now: Now,
     ) -> Result<Allocation, Refusal> {
         let decision = self.decide_fairly(request, reach, world, now)?;
-        self.claims.redeem(&request.pod().uid);
+        self.redeem(request, &decision);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
             self.stage_release(&mut draft, *ip, now);
@@ -153,6 +153,15 @@ impl Engine {
             addresses: decision.addresses,
             plan,
         })
+    }
+
+    /// The pod takes what it claimed, or a part of it.
+    fn redeem(&mut self, request: &PodRequest, decision: &Decision) {
+        let uid = &request.pod().uid;
+        // One that has addresses already counts in its app by these: its claim counted beside them.
+        let counted = !self.ledger.of_uid(uid).is_empty();
+        let taken = claim_for(request, std::iter::once(decision)).filter(|_| !counted);
+        self.claims.redeem(uid, taken.as_ref());
     }
 
     /// Leaves to other pods what they claim where there is enough for all, but not at the price of a

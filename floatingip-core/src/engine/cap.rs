@@ -6,7 +6,7 @@ use super::Engine;
 use super::claim::Pot;
 use super::decide::{Asking, count};
 use super::flaw::Flaw;
-use super::standing::PoolStanding;
+use super::standing::{AppStanding, PoolStanding};
 use super::verdict::pods_allowed;
 use crate::fact::Fact;
 use crate::name::{Name, PoolName};
@@ -56,7 +56,7 @@ impl Engine {
             false => self.claimed_of(asking, |claims| claims.on_app(app, uid)),
         };
         let standing = self.ledger.app(app);
-        let pods = standing.map_or(0, |standing| standing.pods + standing.incoming_pods);
+        let pods = standing.map_or(0, AppStanding::in_use);
         let pods = pods.saturating_sub(asking.as_if.pods_of(app));
         (pods + claims, !self.ledger.of_uid(uid).is_empty())
     }

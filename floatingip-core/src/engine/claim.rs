@@ -77,12 +77,10 @@ impl Claims {
         self.opened += u64::from(former.is_some());
     }
 
-    /// Ends the claim of a pod, which takes what it claimed: all but one of the places are left to
-    /// others.
-    pub(super) fn redeem(&mut self, uid: &Name) {
-        let places = |claim: Claim| claim.fresh.len() + usize::from(claim.reserve > 0);
-        let former = self.remove(uid).map_or(0, places);
-        self.opened += u64::from(former > 1);
+    /// Ends the claim of a pod that takes this now; what else it claimed is left to others.
+    pub(super) fn redeem(&mut self, uid: &Name, taken: Option<&Claim>) {
+        let former = self.remove(uid);
+        self.opened += u64::from(former.is_some_and(|former| Some(&former) != taken));
     }
 
     fn remove(&mut self, uid: &Name) -> Option<Claim> {

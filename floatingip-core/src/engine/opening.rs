@@ -19,8 +19,8 @@ impl Engine {
     /// them having a chance. To be read before they are asked, so that what opens meanwhile is not
     /// missed. O(1) but for the claims and marks that are over by now, which end here.
     ///
-    /// It does not see facts of the world before the engine is told of them: that a pod which the
-    /// slot waits for is gone (until [`Engine::plan_ended`] or the sweep), that an app without any
+    /// It does not see facts of the world before the engine is told of them: that the pod which had
+    /// the slot before is gone (until [`Engine::plan_ended`] or the sweep), that an app without any
     /// address has more slots, that an app exists again, that a node uses other subnets. And a
     /// transient refusal ([`Refusal::is_transient`](crate::refusal::Refusal::is_transient)) is not
     /// counted: whoever gets one tries again by itself.

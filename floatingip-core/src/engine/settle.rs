@@ -37,6 +37,7 @@ impl Engine {
     pub fn settle(&mut self, plan: Plan, outcomes: Vec<Outcome>, now: Now) -> Settled {
         let id = plan.batch.id;
         let mut settled = Settled::default();
+        let before = self.weights(id);
         for (write, outcome) in plan.batch.writes.into_iter().zip(outcomes) {
             let target = write.target.clone();
             let observed = self.held.remove(&target).and_then(|held| held.observed);
@@ -60,7 +61,8 @@ impl Engine {
         }
         // Last, so that an app whose first address this is stays known, with its cap.
         self.relieve(id);
-        if !settled.is_complete() {
+        // What somebody else wrote meanwhile may have been counted beside what the plan was to do.
+        if !settled.is_complete() || self.is_lighter(&before) {
             self.note_opening();
         }
         settled

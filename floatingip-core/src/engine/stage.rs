@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Engine;
 use super::ledger::standing_key;
+use super::standing::{AppStanding, PoolStanding};
 use crate::name::{Name, PoolName};
 use crate::owner::{AppRef, Owner, Slot};
 use crate::plan::{Batch, Entry, Event, Plan, Write};
@@ -37,7 +38,7 @@ impl OpenPlan {
 
 /// What an open plan does to a count, were it applied.
 #[derive(Clone, Debug)]
-enum Pressure {
+pub(super) enum Pressure {
     PoolIn(PoolName),
     PoolOut(PoolName),
     PodIn(AppRef),
@@ -197,6 +198,31 @@ impl Engine {
         for pressure in pressures {
             self.weigh(&pressure, true);
             draft.open.pressures.push(pressure);
+        }
+    }
+
+    /// What counts against the caps that an open plan presses on.
+    pub(super) fn weights(&self, id: PlanId) -> Vec<(Pressure, u64)> {
+        let pressures = self.open.get(&id).map(|open| open.pressures.iter());
+        let weighed = pressures.into_iter().flatten();
+        weighed
+            .map(|pressure| (pressure.clone(), self.weight(pressure)))
+            .collect()
+    }
+
+    /// Whether less counts against one of them now.
+    pub(super) fn is_lighter(&self, before: &[(Pressure, u64)]) -> bool {
+        let lighter = |(pressure, before): &(Pressure, u64)| self.weight(pressure) < *before;
+        before.iter().any(lighter)
+    }
+
+    fn weight(&self, pressure: &Pressure) -> u64 {
+        match pressure {
+            Pressure::PodIn(app) => self.ledger.app(app).map_or(0, AppStanding::in_use),
+            Pressure::PoolIn(pool) | Pressure::PoolOut(pool) => {
+                self.ledger.pool(pool).map_or(0, PoolStanding::at_most)
+            }
+            Pressure::AnyOut(..) => 0,
         }
     }
 

@@ -71,6 +71,11 @@ impl AppStanding {
         self.slots.is_empty() && self.incoming_pods == 0 && self.outgoing == PerFamily::default()
     }
 
+    /// Pods that have addresses or are about to.
+    pub(super) const fn in_use(&self) -> u64 {
+        self.pods + self.incoming_pods
+    }
+
     /// How many addresses of `family` the app has above `limit` slots, once what is on its way out
     /// is gone.
     pub(super) fn surplus(&self, family: Family, limit: u64) -> u64 {

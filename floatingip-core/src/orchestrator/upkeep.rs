@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::operate::{complete, done};
 use super::work::Work;
 use super::{Due, Orchestrator, Stuck, Timer};
-use crate::engine::{AppCursor, AppSlice, Engine, Relisted, WholeList};
+use crate::engine::{AppCursor, AppSlice, Engine, Progress, Relisted, WholeList};
 use crate::fact::World;
 use crate::name::{Name, PoolName};
 use crate::owner::AppRef;
@@ -164,13 +164,14 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     }
 
     /// Takes in a whole list of one kind, the lock being taken for one slice of records after the
-    /// other; says what was news.
+    /// other; says what was news. Keeps its thread for some microseconds for each record: whoever
+    /// has an async runtime to be kind to calls [`Engine::observe_slice`] and yields in between.
     pub fn observe_all(&self, mut list: WholeList) -> Relisted {
         let more = |list: &mut WholeList| {
             let now = self.timer.now();
             self.engine().observe_slice(list, self.limits.slice, now)
         };
-        while more(&mut list) == crate::engine::Progress::More {}
+        while more(&mut list) == Progress::More {}
         list.finish()
     }
 

@@ -4,7 +4,7 @@
 use floatingip_core::engine::{Engine, NotAdopted, Progress, WholeList};
 use floatingip_core::fact::{AppState, Fact, NodeState, PodState, World};
 use floatingip_core::owner::AppRef;
-use floatingip_core::record::Version;
+use floatingip_core::record::{Record, Version};
 use floatingip_core::refusal::Refusal;
 use floatingip_core::store::Outcome;
 use floatingip_core::testing::block_on;
@@ -174,10 +174,16 @@ impl Model {
         matches!(self.answer(who, pod, node), Err(refusal) if !refusal.is_transient())
     }
 
-    /// Whether it would pass now, not by what it has been given meanwhile.
+    /// Whether it would pass now, not by what it has been given meanwhile, nor by what its slot's
+    /// former pod has, whose end the engine has yet to be told of.
     fn is_served(&self, who: usize, pod: &Pod, node: usize) -> bool {
-        let has = self.leaders[who].engine.addresses_of(&pod.uid);
-        has.is_empty() && self.answer(who, pod, node).is_ok()
+        let slot = pod.tenant.slot_ref();
+        let has = |(_, record): &(_, Record)| {
+            let tenant = record.owner.tenant().filter(|_| record.is_live());
+            let same = tenant.is_some_and(|tenant| tenant.slot_ref() == slot);
+            slot.is_some() && same || record.owner.pod().is_some_and(|p| p.uid == pod.uid)
+        };
+        !self.records_of(who).iter().any(has) && self.answer(who, pod, node).is_ok()
     }
 
     fn answer(&self, who: usize, pod: &Pod, node: usize) -> Result<(), Refusal> {

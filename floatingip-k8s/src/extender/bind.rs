@@ -8,7 +8,6 @@ use floatingip_core::annotation::ARGS;
 use floatingip_core::Name;
 use floatingip_core::orchestrator::{AllocateError, Place};
 use floatingip_core::{Store, Timer};
-use kube::api::Api;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -18,7 +17,7 @@ use super::ipinfos;
 use super::reason::Reason;
 use super::wire::{BindingArgs, BindingResult};
 use crate::index::PodEntry;
-use crate::object::{Malformed, PodObject};
+use crate::index::live::{PodReadError, read_pod};
 use crate::request::{RequestFault, request_of};
 use post::Posted;
 
@@ -53,8 +52,8 @@ pub(super) enum BindError {
     Allocate(#[from] AllocateError),
     #[error("{0} was taken out of the configuration just now")]
     Unconfigured(IpAddr),
-    #[error("the pod cannot be read: {0}")]
-    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Read(#[from] PodReadError),
     #[error("the annotation cannot be written: {0}")]
     Annotation(#[from] serde_json::Error),
     #[error("the API server does not answer as it should: {0}")]
@@ -123,15 +122,16 @@ impl<S: Store, T: Timer> Extender<S, T> {
 
     async fn ask_for_pod(&self, args: &BindingArgs) -> Result<PodEntry, BindError> {
         let (namespace, name) = (&args.pod_namespace, &args.pod_name);
-        let pods: Api<PodObject> = Api::namespaced(self.client.clone(), namespace);
-        let found = pods.get_opt(name).await.map_err(Box::new)?;
-        let Some(found) = found else {
-            return Err(BindError::PodGone {
-                namespace: namespace.clone(),
-                name: name.clone(),
-            });
-        };
-        let pod = PodEntry::try_from(&found)?;
+        let read = read_pod(
+            &self.client,
+            self.index(),
+            (namespace, name),
+            self.limits.request,
+        );
+        let pod = read.await?.ok_or_else(|| BindError::PodGone {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        })?;
         if *pod.uid != *args.pod_uid {
             return Err(BindError::OtherPod {
                 namespace: namespace.clone(),
@@ -140,7 +140,6 @@ impl<S: Store, T: Timer> Extender<S, T> {
                 found: pod.uid,
             });
         }
-        self.index().write().expect_pod(pod.clone());
         Ok(pod)
     }
 
@@ -168,11 +167,11 @@ impl<S: Store, T: Timer> Extender<S, T> {
     ) -> Result<(), BindError> {
         let annotation = self.annotation(pod, addresses)?;
         match self.post(args, annotation).await? {
-            Posted::Bound => {}
-            Posted::Before(there) => {
-                self.index().write().expect_pod(there.clone());
-                return self.bound_before(&there, args).await;
+            Posted::Bound => {
+                let mut index = self.index().write();
+                index.expect_binding(&pod.uid, &Name::from(&*args.node), addresses);
             }
+            Posted::Before(there) => return self.bound_before(&there, args).await,
         }
         self.waiting.passed(&pod.uid);
         self.settle(&pod.uid, addresses).await;

@@ -106,6 +106,11 @@ impl Following {
         self.of(kind).borrow().clone()
     }
 
+    /// As [`Following::status`], and to wait for changes of it.
+    pub fn subscribe(&self, kind: Kind) -> watch::Receiver<KindStatus> {
+        self.of(kind).subscribe()
+    }
+
     /// Whether both kinds were listed and are being watched.
     pub fn is_synced(&self) -> bool {
         let synced = |kind| {

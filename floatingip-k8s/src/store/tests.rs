@@ -1,5 +1,6 @@
 //! The store against an API server that says what a test tells it to.
 
+mod following;
 mod script;
 
 use floatingip_core::plan::Write;

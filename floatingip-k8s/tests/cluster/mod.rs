@@ -1,10 +1,12 @@
 //! An API server with our definitions, for the tests that need one.
 
+#![allow(dead_code, reason = "each test program uses another part of it")]
+
 use std::time::Duration;
 
 use floatingip_k8s::crd::{FloatingIP, POOL_NAMESPACE, Pool, install_crds};
 use floatingip_k8s::store::{CrdStore, Gate, StoreOptions, connect};
-use floatingip_testkit::{ControlPlane, Part};
+use floatingip_testkit::{ControlPlane, Part, eventually};
 use kube::api::{DeleteParams, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -42,6 +44,17 @@ impl Cluster {
 
     pub(crate) fn plane(&self) -> &ControlPlane {
         &self.plane
+    }
+
+    /// Waits until both kinds can be listed.
+    pub(crate) async fn wait_served(&self, limit: Duration) {
+        let served = eventually(limit, "both kinds served", || async {
+            let one = ListParams::default().limit(1);
+            self.addresses().list_metadata(&one).await?;
+            self.pools().list_metadata(&one).await?;
+            Ok(())
+        });
+        served.await.unwrap();
     }
 
     pub(crate) fn store(&self, gate: Gate) -> CrdStore {

@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, papers, purity, schemathesis, tools};
+use crate::{assets, crds, papers, purity, schemathesis, tools};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -30,6 +30,11 @@ pub(super) const ALL: &[Stage] = &[
         "test",
         "the second command of the README, doctests included",
         test,
+    ),
+    stage(
+        "generated",
+        "deploy/crds is what the types of the custom resources say",
+        generated,
     ),
     stage("fuzz", "the fuzz corpora replay without a finding", fuzz),
     stage("alone", "each member builds from its own manifest", alone),
@@ -139,6 +144,11 @@ fn test(workspace: &Workspace) -> Result<Done> {
         note: format!("{command}: {tally}"),
         tally,
     })
+}
+
+fn generated(workspace: &Workspace) -> Result<Done> {
+    let files = crds::check(workspace)?;
+    Ok(Done::note(format!("{files} files")))
 }
 
 /// Counted apart: the stage `test` has run these once already, among all others.

@@ -133,6 +133,9 @@ fn another_configuration_and_a_node_that_leaves_are_openings() {
     }));
     let node = Name::from("n");
     scene.engine.observe_node(&node, &[a(1)]);
+    assert!(!opens(&mut scene, |scene| {
+        scene.engine.observe_node(&node, &[a(1)]);
+    }));
     assert!(opens(&mut scene, |scene| scene.engine.forget_node(&node)));
     assert!(!opens(&mut scene, |scene| scene.now.elapsed +=
         Duration::from_secs(1)));
