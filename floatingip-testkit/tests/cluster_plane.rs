@@ -67,6 +67,38 @@ mod control_plane {
         );
     }
 
+    #[tokio::test]
+    async fn a_pod_has_the_addresses_that_its_binding_names() {
+        let Some(builder) = ControlPlane::builder_or_skip("addresses of pods", Part::ALL).unwrap()
+        else {
+            return;
+        };
+        let builder = builder.plain_scheduler().controller_manager().kwok();
+        let plane = builder.start().await.unwrap();
+        node::create_all(&plane.client(), &[node(1)]).await.unwrap();
+
+        let infos = r#"{"common":{"ipinfos":[{"ip":"10.0.70.70/24","vlan":2},{"ip":"fd00::7/64","vlan":2}]}}"#;
+        let named = Workload::pod("default", "named").addresses(0);
+        let named = named.annotation("k8s.v1.cni.galaxy.io/args", infos);
+        object::create(&plane.client(), named.manifest())
+            .await
+            .unwrap();
+        let pods = running(&plane, &named, 1, "").await;
+        assert_eq!(addresses(&pods[0]), ["10.0.70.70", "fd00::7"]);
+
+        let unnamed = Workload::pod("default", "unnamed").addresses(0);
+        object::create(&plane.client(), unnamed.manifest())
+            .await
+            .unwrap();
+        let pods = running(&plane, &unnamed, 1, "").await;
+        assert_eq!(addresses(&pods[0]).len(), 1);
+    }
+
+    fn addresses(pod: &Pod) -> Vec<String> {
+        let addresses = pod.status.clone().unwrap().pod_ips.unwrap();
+        addresses.into_iter().map(|address| address.ip).collect()
+    }
+
     fn node(number: u16) -> Node {
         let [high, low] = number.to_be_bytes();
         Node::new(
