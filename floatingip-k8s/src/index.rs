@@ -165,6 +165,14 @@ impl Index {
         std::mem::take(&mut self.effects)
     }
 
+    pub(crate) fn answered(&mut self, kind: &Kind, request: u64) {
+        self.kinds.answered(kind, request);
+    }
+
+    pub(crate) fn is_caught_up(&self, request: u64) -> bool {
+        self.kinds.all_answered(request, &Kind::always())
+    }
+
     pub(crate) fn has_effects(&self) -> bool {
         !self.effects.is_empty()
     }
