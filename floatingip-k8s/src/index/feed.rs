@@ -22,8 +22,10 @@ use crate::object::{
 /// What a watch has seen of one object.
 #[derive(Clone, Debug)]
 pub enum Seen<K> {
-    /// It is there, like this.
+    /// It is there, like this, and so far the watch has got.
     Present(K),
+    /// It is in a list, whose end has not come yet: what is older than this may be missing still.
+    Listed(K),
     /// It was deleted; this was its last state.
     Deleted(K),
 }
@@ -41,6 +43,7 @@ impl Fed for PodObject {
     fn feed(seen: &Seen<Self>, index: &mut Index) -> Result<(), Malformed> {
         match seen {
             Seen::Present(pod) => index.apply_pod(PodEntry::try_from(pod)?),
+            Seen::Listed(pod) => index.apply_listed_pod(PodEntry::try_from(pod)?),
             Seen::Deleted(pod) => index.delete_pod(&PodEntry::try_from(pod)?),
         }
         Ok(())
@@ -50,7 +53,7 @@ impl Fed for PodObject {
 impl Fed for NodeObject {
     fn feed(seen: &Seen<Self>, index: &mut Index) -> Result<(), Malformed> {
         match seen {
-            Seen::Present(node) => index.apply_node(node),
+            Seen::Present(node) | Seen::Listed(node) => index.apply_node(node),
             Seen::Deleted(node) => index.delete_node(node),
         }
     }
@@ -65,7 +68,7 @@ macro_rules! fed_app {
                 let slots: fn(&AppSpec) -> Slots = $slots;
                 let rollout: fn(&AppSpec) -> Option<Rollout> = $rollout;
                 match seen {
-                    Seen::Present(app) => {
+                    Seen::Present(app) | Seen::Listed(app) => {
                         let identity = Identity::of(&app.metadata)?;
                         let entry = AppEntry {
                             version: identity.version,

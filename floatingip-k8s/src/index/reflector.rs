@@ -102,7 +102,7 @@ where
             let page = timeout(PAGE_TIME, self.api.list(&params)).await??;
             let version = page.metadata.resource_version.unwrap_or_default();
             listed.note(&page.items);
-            let seen = page.items.into_iter().map(Seen::Present);
+            let seen = page.items.into_iter().map(Seen::Listed);
             self.take(seen.collect()).await;
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
@@ -225,8 +225,10 @@ where
         for object in seen {
             match object {
                 Seen::Present(Guarded(Ok(object))) => good.push(Seen::Present(object)),
+                Seen::Listed(Guarded(Ok(object))) => good.push(Seen::Listed(object)),
                 Seen::Deleted(Guarded(Ok(object))) => good.push(Seen::Deleted(object)),
-                Seen::Present(Guarded(Err(unreadable))) => {
+                Seen::Present(Guarded(Err(unreadable)))
+                | Seen::Listed(Guarded(Err(unreadable))) => {
                     bad.push((*unreadable.metadata, unreadable.detail));
                 }
                 Seen::Deleted(Guarded(Err(unreadable))) => {

@@ -84,7 +84,7 @@ impl<K: Fed + Resource + Send + Sync> Sink<K> for IndexSink {
         let mut index = self.0.write();
         let bad = seen.iter().filter_map(|object| {
             let malformed = K::feed(object, &mut index).err()?.to_string();
-            let (Seen::Present(object) | Seen::Deleted(object)) = object;
+            let (Seen::Present(object) | Seen::Listed(object) | Seen::Deleted(object)) = object;
             Some((object.meta().clone(), malformed))
         });
         bad.collect()

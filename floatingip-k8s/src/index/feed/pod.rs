@@ -10,8 +10,14 @@ use crate::index::{Index, PodEntry};
 impl Index {
     /// Takes in a pod from the watch.
     pub fn apply_pod(&mut self, pod: PodEntry) {
-        self.kinds.readable(&Kind::Pods, &pod.namespace, &pod.name);
         self.kinds.reach(&Kind::Pods, pod.version);
+        self.apply_listed_pod(pod);
+    }
+
+    /// Takes in a pod from a list whose end has not come. That must not count as how far the watch has got:
+    /// a live read of a pod that a later page has would be taken for one of a deleted pod.
+    pub(in crate::index) fn apply_listed_pod(&mut self, pod: PodEntry) {
+        self.kinds.readable(&Kind::Pods, &pod.namespace, &pod.name);
         self.take_pod(pod);
     }
 
