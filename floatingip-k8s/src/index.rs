@@ -152,7 +152,7 @@ impl Index {
     /// Whether every kind that is always watched has been listed as a whole.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.kinds.are_listed(&Kind::built_in())
+        self.kinds.are_listed(&Kind::always())
     }
 
     /// How each kind's watch fares, in order.
@@ -175,6 +175,14 @@ impl Index {
     /// Hands over what is to be looked at, and begins anew.
     pub fn take_effects(&mut self) -> Effects {
         std::mem::take(&mut self.effects)
+    }
+
+    pub(crate) fn answered(&mut self, kind: &Kind, request: u64) {
+        self.kinds.answered(kind, request);
+    }
+
+    pub(crate) fn is_caught_up(&self, request: u64) -> bool {
+        self.kinds.all_answered(request, &Kind::always())
     }
 
     pub(crate) fn has_effects(&self) -> bool {

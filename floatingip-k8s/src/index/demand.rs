@@ -54,15 +54,16 @@ impl Index {
     }
 
     /// What discovery has found. Pods that waited for it are to be looked at again.
-    pub fn discovered(&mut self, kind: KindRef, found: Discovered) {
-        if self
-            .demand
-            .found
-            .insert(kind.clone(), found.clone())
-            .as_ref()
-            != Some(&found)
-        {
+    pub fn discovered(&mut self, kind: &KindRef, found: &Discovered) {
+        let former = self.demand.found.insert(kind.clone(), found.clone());
+        if former.as_ref() != Some(found) {
             self.wake_waiting();
+        }
+    }
+
+    fn wake_waiting(&mut self) {
+        for pod in self.pods.waiting() {
+            self.effects.waiting(pod);
         }
     }
 

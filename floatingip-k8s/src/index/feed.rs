@@ -1,29 +1,31 @@
 //! What watches and live reads put in.
 
+mod app;
+mod node;
+mod pod;
+
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use floatingip_core::Name;
-use floatingip_core::fact::{Fact, Slots};
-use floatingip_core::owner::AppRef;
+use floatingip_core::fact::Slots;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
 
 use super::apps::{AppEntry, Rollout};
-use super::demand::kind_of;
-use super::effects::HowEnded;
 use super::kinds::{Key, Kind, KindRef};
 use super::{Index, PodEntry};
 use crate::object::{
-    AppSpec, DaemonSetObject, DeploymentObject, Identity, Malformed, MetaObject, NodeObject,
-    OwnerRef, PodObject, ReplicaSetObject, StatefulSetObject,
+    AppSpec, DaemonSetObject, DeploymentObject, Identity, Malformed, NodeObject, OwnerRef,
+    PodObject, ReplicaSetObject, StatefulSetObject,
 };
 
 /// What a watch has seen of one object.
 #[derive(Clone, Debug)]
 pub enum Seen<K> {
-    /// It is there, like this.
+    /// It is there, like this, and so far the watch has got.
     Present(K),
+    /// It is in a list, whose end has not come yet: what is older than this may be missing still.
+    Listed(K),
     /// It was deleted; this was its last state.
     Deleted(K),
 }
@@ -41,6 +43,7 @@ impl Fed for PodObject {
     fn feed(seen: &Seen<Self>, index: &mut Index) -> Result<(), Malformed> {
         match seen {
             Seen::Present(pod) => index.apply_pod(PodEntry::try_from(pod)?),
+            Seen::Listed(pod) => index.apply_listed_pod(PodEntry::try_from(pod)?),
             Seen::Deleted(pod) => index.delete_pod(&PodEntry::try_from(pod)?),
         }
         Ok(())
@@ -50,7 +53,7 @@ impl Fed for PodObject {
 impl Fed for NodeObject {
     fn feed(seen: &Seen<Self>, index: &mut Index) -> Result<(), Malformed> {
         match seen {
-            Seen::Present(node) => index.apply_node(node),
+            Seen::Present(node) | Seen::Listed(node) => index.apply_node(node),
             Seen::Deleted(node) => index.delete_node(node),
         }
     }
@@ -65,7 +68,7 @@ macro_rules! fed_app {
                 let slots: fn(&AppSpec) -> Slots = $slots;
                 let rollout: fn(&AppSpec) -> Option<Rollout> = $rollout;
                 match seen {
-                    Seen::Present(app) => {
+                    Seen::Present(app) | Seen::Listed(app) => {
                         let identity = Identity::of(&app.metadata)?;
                         let entry = AppEntry {
                             version: identity.version,
@@ -125,208 +128,6 @@ impl Index {
     #[expect(private_bounds, reason = "the trimmed objects are all there are")]
     pub fn feed<K: Fed>(&mut self, seen: &Seen<K>) -> Result<(), Malformed> {
         K::feed(seen, self)
-    }
-
-    /// Takes in a pod from the watch.
-    pub fn apply_pod(&mut self, pod: PodEntry) {
-        self.kinds.readable(&Kind::Pods, &pod.namespace, &pod.name);
-        self.kinds.reach(&Kind::Pods, pod.version);
-        self.take_pod(pod);
-    }
-
-    /// Takes in what a live read has shown, ahead of the watch. What the watch has got past already and
-    /// does not have is not taken in: it was deleted meanwhile.
-    pub fn expect_pod(&mut self, pod: PodEntry) {
-        let known = self.pods.named(&pod.namespace, &pod.name).is_some();
-        let state = self.kinds.of(&Kind::Pods);
-        let past = state.is_some_and(|state| state.has_reached(pod.version));
-        if known || !past {
-            self.take_pod(pod);
-        }
-    }
-
-    /// Notes a binding that has succeeded, ahead of the watch.
-    pub fn expect_binding(&mut self, uid: &str, node: &Name, addresses: &[IpAddr]) {
-        self.pods.bind(uid, node, addresses);
-    }
-
-    fn take_pod(&mut self, pod: PodEntry) {
-        let former = self.pods.named(&pod.namespace, &pod.name).cloned();
-        if former
-            .as_ref()
-            .is_some_and(|former| former.version >= pod.version)
-        {
-            return;
-        }
-        let same = former.as_deref().filter(|former| former.uid == pod.uid);
-        if let Some(other) = former.as_deref().filter(|former| former.uid != pod.uid) {
-            self.pod_ended(other);
-        }
-        // A pod that once concerned us goes on doing so while it lives: its address may be in use.
-        if !pod.is_ours() && same.is_none() {
-            self.pods.remove(&pod.namespace, &pod.name);
-            return;
-        }
-        self.demand_owner(pod.controller.as_ref());
-        self.note_pod(same, &pod);
-        self.pods.insert(pod);
-    }
-
-    fn note_pod(&mut self, former: Option<&PodEntry>, pod: &PodEntry) {
-        if pod.finished {
-            if former.is_none_or(|former| !former.finished) {
-                self.effects.ended(pod, HowEnded::Finished);
-            }
-        } else if pod.node.is_some() {
-            let same = |former: &PodEntry| {
-                former.node == pod.node && former.bound_addresses == pod.bound_addresses
-            };
-            if !former.is_some_and(same) {
-                self.effects.bound(pod);
-            }
-        } else if pod.is_waiting() {
-            let same = |former: &PodEntry| former.asks_as(pod);
-            if !former.is_some_and(same) {
-                self.effects.waiting(pod);
-            }
-        }
-    }
-
-    /// Takes in the deletion of a pod, with its last state.
-    pub fn delete_pod(&mut self, last: &PodEntry) {
-        self.kinds
-            .readable(&Kind::Pods, &last.namespace, &last.name);
-        self.kinds.reach(&Kind::Pods, last.version);
-        let former = self.pods.named(&last.namespace, &last.name).cloned();
-        match former {
-            Some(newer) if newer.version > last.version => return,
-            Some(former) => {
-                self.pods.remove(&last.namespace, &last.name);
-                if former.uid != last.uid {
-                    self.pod_ended(&former);
-                }
-                self.pod_ended(last);
-            }
-            None if last.is_ours() => self.pod_ended(last),
-            None => {}
-        }
-    }
-
-    fn pod_ended(&mut self, pod: &PodEntry) {
-        let how = match &pod.node {
-            _ if pod.finished => HowEnded::Finished,
-            None => HowEnded::Deleted,
-            Some(node) => match self.node_fact(node) {
-                Fact::Known(state) if state.ready => HowEnded::Deleted,
-                Fact::Gone => HowEnded::Deleted,
-                Fact::Known(_) | Fact::Unknown => HowEnded::Unreachable,
-            },
-        };
-        self.effects.ended(pod, how);
-    }
-
-    fn apply_node(&mut self, node: &NodeObject) -> Result<(), Malformed> {
-        let identity = Identity::of(&node.metadata)?;
-        self.kinds
-            .readable(&Kind::Nodes, &identity.namespace, &identity.name);
-        let addresses = node.addresses().collect();
-        let change = self.nodes.insert(&identity, addresses, node.ready());
-        if let Some(change) = change {
-            self.effects.node(&identity.name, change);
-        }
-        Ok(())
-    }
-
-    fn delete_node(&mut self, node: &NodeObject) -> Result<(), Malformed> {
-        let identity = Identity::of(&node.metadata)?;
-        self.kinds
-            .readable(&Kind::Nodes, &identity.namespace, &identity.name);
-        if let Some(change) = self.nodes.remove(&identity.name, identity.version) {
-            self.effects.node(&identity.name, change);
-        }
-        Ok(())
-    }
-
-    fn apply_app(&mut self, app: AppRef, entry: AppEntry) {
-        let kind = Kind::Apps(KindRef::of(&app));
-        self.kinds.readable(&kind, &app.namespace, &app.name);
-        let former = self.apps.of(&app);
-        if former.is_some_and(|former| former.version >= entry.version) {
-            return;
-        }
-        let former_is_none = former.is_none();
-        let changed = former.is_none_or(|former| !former.counts_as(&entry));
-        self.demand_owner(entry.controller.as_ref());
-        if changed && !self.is_a_part(&entry) {
-            self.effects.app(&app);
-        }
-        if former_is_none {
-            self.wake_pods_of(&app);
-        }
-        self.apps.insert(app, entry);
-    }
-
-    /// Its pods may have waited until somebody could tell whose they are.
-    fn wake_pods_of(&mut self, app: &AppRef) {
-        for pod in self.pods.controlled_by(app).filter(|pod| pod.is_waiting()) {
-            self.effects.waiting(pod);
-        }
-    }
-
-    pub(super) fn wake_waiting(&mut self) {
-        for pod in self.pods.waiting() {
-            self.effects.waiting(pod);
-        }
-    }
-
-    fn delete_app(&mut self, app: &AppRef, version: u64) {
-        let kind = Kind::Apps(KindRef::of(app));
-        self.kinds.readable(&kind, &app.namespace, &app.name);
-        let newer = |entry: &AppEntry| entry.version > version;
-        if self.apps.of(app).is_some_and(newer) {
-            return;
-        }
-        let last = self.apps.remove(app);
-        if !last.is_some_and(|last| self.is_a_part(&last)) {
-            self.effects.app_perhaps_gone(app);
-        }
-    }
-
-    /// Whether its owner is the app, so that it has no addresses of its own: a Deployment's ReplicaSets
-    /// come and go.
-    fn is_a_part(&self, entry: &AppEntry) -> bool {
-        let owner = entry.controller.as_ref();
-        owner.is_some_and(|owner| self.scales(&kind_of(owner)) == Some(true))
-    }
-
-    /// Takes in an object of another kind that scales, with the replicas that its scale says.
-    pub fn apply_scaled(
-        &mut self,
-        kind: &KindRef,
-        object: &MetaObject,
-        replicas: u32,
-    ) -> Result<(), Malformed> {
-        let identity = Identity::of(&object.metadata)?;
-        let entry = AppEntry {
-            version: identity.version,
-            uid: identity.uid.clone(),
-            controller: OwnerRef::of(&object.metadata),
-            slots: Slots::Count(replicas),
-            surge: 0,
-            rollout: None,
-        };
-        self.apply_app(kind.named(&identity.namespace, &identity.name), entry);
-        Ok(())
-    }
-
-    /// Takes in the deletion of such an object.
-    pub fn delete_scaled(&mut self, kind: &KindRef, object: &MetaObject) -> Result<(), Malformed> {
-        let identity = Identity::of(&object.metadata)?;
-        self.delete_app(
-            &kind.named(&identity.namespace, &identity.name),
-            identity.version,
-        );
-        Ok(())
     }
 
     /// Notes that the object is there and cannot be read: until it can be, nothing is known of it.
@@ -393,21 +194,6 @@ impl Index {
             Kind::Pods => self.pod_vanished(namespace, name, version),
             Kind::Nodes => self.node_vanished(name, version),
             Kind::Apps(kind) => self.delete_app(&kind.named(namespace, name), version),
-        }
-    }
-
-    fn pod_vanished(&mut self, namespace: &str, name: &str, version: u64) {
-        let pod = self.pods.named(namespace, name);
-        if pod.is_some_and(|pod| pod.version <= version)
-            && let Some(pod) = self.pods.remove(namespace, name)
-        {
-            self.pod_ended(&pod);
-        }
-    }
-
-    fn node_vanished(&mut self, name: &Name, version: u64) {
-        if let Some(change) = self.nodes.remove(name, version) {
-            self.effects.node(name, change);
         }
     }
 }

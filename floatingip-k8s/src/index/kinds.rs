@@ -17,18 +17,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that are always watched.
+    /// Those that are watched whoever asks.
     #[must_use]
-    pub fn built_in() -> [Self; 6] {
+    pub fn always() -> [Self; 6] {
         let app = |kind| Self::Apps(KindRef::new("apps", kind));
-        let [deployment, replica_set, stateful_set, daemon_set] = BUILT_IN.map(app);
         [
-            Self::Nodes,
             Self::Pods,
-            replica_set,
-            deployment,
-            stateful_set,
-            daemon_set,
+            Self::Nodes,
+            app("deployment"),
+            app("replicaset"),
+            app("statefulset"),
+            app("daemonset"),
         ]
     }
 }
@@ -43,9 +42,6 @@ impl fmt::Display for Kind {
         }
     }
 }
-
-/// The kinds of API group `apps` that are always watched.
-const BUILT_IN: [&str; 4] = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /// A kind of workload in an API group, whatever its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,6 +128,8 @@ pub(super) struct KindState {
     version: u64,
     /// There, but nobody knows how.
     unreadable: BTreeMap<Key, u64>,
+    /// The last request for a list that a list has answered.
+    answered: u64,
     /// Something unreadable has no name, or there is too much of it: everything may be there.
     blind: bool,
 }
@@ -201,6 +199,20 @@ impl Kinds {
         state.version = state.version.max(version);
         state.failure = None;
         state.blind = nameless || state.unreadable.len() >= MOST_UNREADABLE;
+    }
+
+    pub(super) fn answered(&mut self, kind: &Kind, request: u64) {
+        self.state(kind).answered = request;
+    }
+
+    /// Whether every kind that is watched, and works, was listed since that request; kinds that do not work
+    /// are waited for only if they are `needed`.
+    pub(super) fn all_answered(&self, request: u64, needed: &[Kind]) -> bool {
+        let answered = |state: &KindState| state.answered >= request;
+        let mut needed = needed.iter();
+        let works = |state: &&KindState| state.synced_since.is_some() && state.failure.is_none();
+        needed.all(|kind| self.0.get(kind).is_some_and(answered))
+            && self.0.values().filter(works).all(answered)
     }
 
     pub(super) fn failed(&mut self, kind: &Kind, failure: String) {

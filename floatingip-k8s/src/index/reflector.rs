@@ -1,8 +1,7 @@
 //! One kind: listed, then watched, for ever.
 //!
-//! kube's own `watcher` keeps bookmarks and the version of a list to itself. Both are needed here: a
-//! leader has to know how far each kind has got, and what is missing from a list may be dropped only if
-//! it is not newer than the list.
+//! kube's own `watcher` keeps the version of a list to itself. It is needed here: what is missing from a list
+//! may be dropped only if it is not newer than the list.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use kube::api::{ListParams, WatchParams};
 use kube::core::{ObjectMeta, WatchEvent};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -60,6 +60,7 @@ pub(super) struct Reflector<K, S> {
     pub(super) index: SharedIndex,
     pub(super) sink: S,
     pub(super) backoff: Backoff,
+    pub(super) requests: Receiver<u64>,
 }
 
 /// Why a watch is over.
@@ -70,6 +71,8 @@ enum End {
     Broken(Failure),
     /// Everything has to be listed again.
     Lost(Failure),
+    /// Somebody wants it to be listed again.
+    Asked,
 }
 
 impl<K, S> Reflector<K, S>
@@ -80,8 +83,12 @@ where
     /// Lists and watches until it is dropped.
     pub(super) async fn run(mut self) {
         loop {
+            let request = *self.requests.borrow_and_update();
             match self.list().await {
-                Ok(version) => self.follow(version).await,
+                Ok(version) => {
+                    self.index.answered(&self.kind, request);
+                    self.follow(version).await;
+                }
                 Err(failure) => self.failed(&failure).await,
             }
         }
@@ -95,7 +102,7 @@ where
             let page = timeout(PAGE_TIME, self.api.list(&params)).await??;
             let version = page.metadata.resource_version.unwrap_or_default();
             listed.note(&page.items);
-            let seen = page.items.into_iter().map(Seen::Present);
+            let seen = page.items.into_iter().map(Seen::Listed);
             self.take(seen.collect()).await;
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if params.continue_token.is_none() {
@@ -124,6 +131,7 @@ where
                 End::Closed => sleep(self.backoff.pause()).await,
                 End::Broken(failure) => self.failed(&failure).await,
                 End::Lost(failure) => return self.failed(&failure).await,
+                End::Asked => return,
             }
         }
     }
@@ -133,7 +141,11 @@ where
         let params = WatchParams::default().timeout(seconds);
         let api = self.api.clone();
         let from = version.to_string();
-        let stream = match timeout(BEGIN_TIME, api.watch(&params, &from)).await {
+        let begun = tokio::select! {
+            begun = timeout(BEGIN_TIME, api.watch(&params, &from)) => begun,
+            Ok(()) = self.requests.changed() => return End::Asked,
+        };
+        let stream = match begun {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return end_of(error),
             Err(late) => return End::Broken(late.into()),
@@ -156,7 +168,11 @@ where
                 .sink
                 .pause()
                 .min(last.saturating_duration_since(Instant::now()));
-            let chunk = match timeout(wait, chunks.next()).await {
+            let next = tokio::select! {
+                next = timeout(wait, chunks.next()) => next,
+                Ok(()) = self.requests.changed() => return End::Asked,
+            };
+            let chunk = match next {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => return End::Closed,
                 Err(_) if Instant::now() >= last => return End::Closed,
@@ -209,8 +225,10 @@ where
         for object in seen {
             match object {
                 Seen::Present(Guarded(Ok(object))) => good.push(Seen::Present(object)),
+                Seen::Listed(Guarded(Ok(object))) => good.push(Seen::Listed(object)),
                 Seen::Deleted(Guarded(Ok(object))) => good.push(Seen::Deleted(object)),
-                Seen::Present(Guarded(Err(unreadable))) => {
+                Seen::Present(Guarded(Err(unreadable)))
+                | Seen::Listed(Guarded(Err(unreadable))) => {
                     bad.push((*unreadable.metadata, unreadable.detail));
                 }
                 Seen::Deleted(Guarded(Err(unreadable))) => {

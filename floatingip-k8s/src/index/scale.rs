@@ -14,6 +14,7 @@ use tracing::warn;
 use super::failure::Failure;
 use super::feed::Seen;
 use super::kinds::{Key, Kind, KindRef};
+use super::live::names_object;
 use super::reflector::Sink;
 use super::shared::SharedIndex;
 use crate::object::MetaObject;
@@ -84,7 +85,9 @@ impl ScaleSink {
         let mut malformed = Vec::new();
         while let Some((object, replicas)) = reads.next().await {
             malformed.extend(match replicas {
-                Ok(replicas) => self.keep(object, replicas),
+                Ok(Some(replicas)) => self.keep(object, replicas),
+                // Deleted meanwhile; the watch will tell.
+                Ok(None) => None,
                 Err(failure) => self.fail(object, &failure),
             });
         }
@@ -124,6 +127,17 @@ impl ScaleSink {
         None
     }
 
+    /// Forgets what was dropped by a list, once that is more than what is there.
+    fn prune(&mut self) {
+        let index = self.index.read();
+        let kind = Kind::Apps(self.kind.clone());
+        if self.read.len() > 2 * index.objects(&kind) + 64 {
+            let app = |(namespace, name): &Key| self.kind.named(namespace, name);
+            self.read
+                .retain(|key, _| index.app_entry(&app(key)).is_some());
+        }
+    }
+
     fn forget(&mut self, object: &MetaObject) -> Option<(ObjectMeta, String)> {
         let key = key(object);
         self.read.remove(&key);
@@ -140,7 +154,7 @@ impl Sink<MetaObject> for ScaleSink {
         let mut unread = HashMap::new();
         for object in seen {
             match object {
-                Seen::Present(object) => match self.known(&object) {
+                Seen::Present(object) | Seen::Listed(object) => match self.known(&object) {
                     Some(replicas) => malformed.extend(self.apply(object, replicas)),
                     None => drop(unread.insert(key(&object), object)),
                 },
@@ -155,6 +169,7 @@ impl Sink<MetaObject> for ScaleSink {
     }
 
     async fn tend(&mut self) {
+        self.prune();
         if self.failed.is_empty() || Instant::now() < self.retry {
             return;
         }
@@ -174,14 +189,20 @@ fn key(object: &MetaObject) -> Key {
     (text(&meta.namespace), text(&meta.name))
 }
 
+/// The replicas that the object's scale says; none if there is no such object.
 async fn replicas(
     client: Client,
     resource: &ApiResource,
     object: &MetaObject,
-) -> Result<u32, Failure> {
+) -> Result<Option<u32>, Failure> {
     let (namespace, name) = key(object);
     let objects: Api<MetaObject> = Api::namespaced_with(client, &namespace, resource);
-    let scale = timeout(READ_TIME, objects.get_scale(&name)).await??;
-    let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
-    Ok(u32::try_from(replicas).unwrap_or(0))
+    match timeout(READ_TIME, objects.get_scale(&name)).await? {
+        Ok(scale) => {
+            let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
+            Ok(Some(u32::try_from(replicas).unwrap_or(0)))
+        }
+        Err(error) if names_object(&error, &name) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -1,13 +1,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use floatingip_core::fact::{AppState, Fact, NodeState, PodState, World};
 use floatingip_core::owner::AppRef;
-use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
+use tokio::time::{error::Elapsed, timeout};
 
 use super::Index;
+use super::kinds::Kind;
 
 /// One index for all, behind a lock that is never held over I/O.
 ///
@@ -21,6 +24,10 @@ struct Shared {
     effects: Notify,
     demand: Notify,
     revision: AtomicU64,
+    /// The number of the last request for new lists.
+    request: watch::Sender<u64>,
+    /// Changes whenever a list is done.
+    lists: watch::Sender<()>,
 }
 
 impl SharedIndex {
@@ -46,6 +53,38 @@ impl SharedIndex {
     /// Ready once there are effects to take; also when they came before it was asked.
     pub fn effects(&self) -> Notified<'_> {
         self.0.effects.notified()
+    }
+
+    /// Has every kind listed anew at quorum, and returns when that is done: afterwards facts are no older
+    /// than this call. For a new leader, before it decides anything. Bookmarks would not do: those of a
+    /// quiet kind may stay away for minutes.
+    ///
+    /// # Errors
+    /// Not all of the kinds that are always watched could be listed in `limit`.
+    pub async fn catch_up(&self, limit: Duration) -> Result<(), Elapsed> {
+        let mut lists = self.0.lists.subscribe();
+        let mut request = 0;
+        self.0.request.send_modify(|last| {
+            *last += 1;
+            request = *last;
+        });
+        let done = async {
+            while !self.read().is_caught_up(request) {
+                // The sender lives as long as this does.
+                let _ = lists.changed().await;
+            }
+        };
+        timeout(limit, done).await
+    }
+
+    pub(super) fn requests(&self) -> watch::Receiver<u64> {
+        self.0.request.subscribe()
+    }
+
+    /// A list that began after that request is done.
+    pub(super) fn answered(&self, kind: &Kind, request: u64) {
+        self.write().answered(kind, request);
+        self.0.lists.send_replace(());
     }
 
     /// Ready once another kind was asked for.

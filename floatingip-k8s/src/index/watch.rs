@@ -68,6 +68,7 @@ where
         index: index.clone(),
         sink: IndexSink(index.clone()),
         backoff: Backoff::new(),
+        requests: index.requests(),
     };
     tasks.spawn(reflector.run());
 }
@@ -83,7 +84,7 @@ impl<K: Fed + Resource + Send + Sync> Sink<K> for IndexSink {
         let mut index = self.0.write();
         let bad = seen.iter().filter_map(|object| {
             let malformed = K::feed(object, &mut index).err()?.to_string();
-            let (Seen::Present(object) | Seen::Deleted(object)) = object;
+            let (Seen::Present(object) | Seen::Listed(object) | Seen::Deleted(object)) = object;
             Some((object.meta().clone(), malformed))
         });
         bad.collect()
@@ -165,7 +166,7 @@ impl OnDemand {
         let watch = (found.scales && full == *kind).then(|| self.watch(kind, &found));
         info!(group = %full.group, kind = %full.kind, scales = found.scales, "kind found");
         let mut index = self.index.write();
-        index.discovered(full.clone(), found.clone());
+        index.discovered(&full, &found);
         // An old record did not name the group: from now on its kind is asked for by its full name.
         if full != *kind {
             index.demand(full);
@@ -196,6 +197,7 @@ impl OnDemand {
             index: self.index.clone(),
             sink,
             backoff: Backoff::new(),
+            requests: self.index.requests(),
         };
         self.tasks.spawn(reflector.run())
     }

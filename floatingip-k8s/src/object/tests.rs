@@ -4,11 +4,19 @@ use serde_json::json;
 use super::*;
 use crate::index::PodEntry;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that objects can be written in place"
+)]
 fn pod(spec: serde_json::Value) -> PodObject {
     let meta = json!({"name": "web-0", "namespace": "ns", "uid": "u", "resourceVersion": "7"});
     serde_json::from_value(json!({"metadata": meta, "spec": spec})).unwrap()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that objects can be written in place"
+)]
 fn asking(quantity: serde_json::Value) -> serde_json::Value {
     json!({"resources": {"requests": {"tke.cloud.tencent.com/eni-ip": quantity}}})
 }
@@ -185,6 +193,10 @@ fn a_node_has_internal_addresses_of_both_families_and_is_ready_or_not() {
     assert!(!NodeObject::default().ready());
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that objects can be written in place"
+)]
 fn deployment(replicas: u32, strategy: serde_json::Value, surge: Option<&str>) -> AppSpec {
     let annotations = surge.map(|value| json!({"k8s.v1.cni.galaxy.io/surge": value}));
     let spec = json!({"replicas": replicas, "strategy": strategy,

@@ -45,7 +45,7 @@ fn index() -> Index {
         ("apps.tkestack.io", "TApp"),
     ];
     for (kind, found) in kinds.map(|(group, kind)| scaling(group, kind)) {
-        index.discovered(kind, found);
+        index.discovered(&kind, &found);
     }
     index
 }

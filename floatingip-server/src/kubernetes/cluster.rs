@@ -244,7 +244,11 @@ impl Cluster {
     /// Waits until everything has been seen that a former leader may have done.
     async fn catch_up(&self, following: &Following) {
         loop {
-            if following.catch_up(CATCH_UP).await {
+            let (records, index) = tokio::join!(
+                following.catch_up(CATCH_UP),
+                self.around.index.catch_up(CATCH_UP),
+            );
+            if records && index.is_ok() {
                 return;
             }
             warn!("the watches are not current yet, trying again");

@@ -6,6 +6,10 @@ use crate::object::{
     DaemonSetObject, DeploymentObject, MetaObject, OwnerRef, ReplicaSetObject, StatefulSetObject,
 };
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "so that objects can be written in place"
+)]
 fn object<K: serde::de::DeserializeOwned>(name: &str, version: u64, spec: serde_json::Value) -> K {
     let meta = json!({"name": name, "namespace": "ns", "uid": format!("{name}-uid"),
         "resourceVersion": version.to_string()});
@@ -240,12 +244,12 @@ fn an_old_record_without_a_group_means_the_only_kind_of_that_name() {
         scales: true,
     };
     let full = KindRef::new("apps.tkestack.io", "TApp");
-    index.discovered(full.clone(), discovered("apps.tkestack.io"));
+    index.discovered(&full, &discovered("apps.tkestack.io"));
     let game: MetaObject = object("game", 4, json!({}));
     index.apply_scaled(&full, &game, 6).unwrap();
     assert_eq!(slots(&index, &tapp("")), Some(Slots::Count(6)));
     assert_eq!(index.resource(&tapp("")).unwrap().plural, "tapps");
-    index.discovered(KindRef::new("other.org", "TApp"), discovered("other.org"));
+    index.discovered(&KindRef::new("other.org", "TApp"), &discovered("other.org"));
     assert_eq!(
         index.app(&tapp("")),
         Fact::Unknown,

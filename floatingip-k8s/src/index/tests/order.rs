@@ -76,7 +76,7 @@ fn events(steps: &[(usize, Step)]) -> Vec<Seen<PodEntry>> {
 
 fn apply(index: &mut Index, event: &Seen<PodEntry>) {
     match event {
-        Seen::Present(pod) => index.apply_pod(pod.clone()),
+        Seen::Present(pod) | Seen::Listed(pod) => index.apply_pod(pod.clone()),
         Seen::Deleted(pod) => index.delete_pod(pod),
     }
 }
@@ -119,7 +119,7 @@ proptest! {
         events.iter().for_each(|event| apply(&mut index, event));
         let effects = index.take_effects();
         for event in &events {
-            let (Seen::Present(pod) | Seen::Deleted(pod)) = event;
+            let (Seen::Present(pod) | Seen::Listed(pod) | Seen::Deleted(pod)) = event;
             let live = index.pod_of_uid(&pod.uid).is_some_and(|pod| !pod.finished);
             let ours = pod.wanted.is_some();
             prop_assert_eq!(effects.ended.contains_key(&pod.uid), ours && !live);

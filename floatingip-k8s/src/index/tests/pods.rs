@@ -102,6 +102,14 @@ fn a_live_read_counts_ahead_of_the_watch_but_raises_no_dead() {
 }
 
 #[test]
+fn a_live_read_counts_while_a_list_is_under_way() {
+    let mut index = synced();
+    index.apply_listed_pod(pod("first-page", 95));
+    index.expect_pod(pod("later-page", 60));
+    assert_eq!(pod_fact(&index, "later-page"), Fact::Known(false));
+}
+
+#[test]
 fn a_list_drops_what_it_lacks_unless_that_is_newer() {
     let mut index = synced();
     for (name, version) in [("listed", 4), ("missed", 5), ("newer", 30)] {

@@ -133,6 +133,43 @@ async fn a_watch_that_is_too_old_lists_again() {
     assert!(index.write().take_effects().ended.contains_key("a-uid"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_new_leader_has_everything_listed_anew() {
+    let (script, index) = (Script::default(), SharedIndex::default());
+    let _watching = AbortOnDrop(tokio::spawn(watch::run(script.client(), index.clone())));
+    let late = index.catch_up(Duration::from_secs(60)).await;
+    assert!(late.is_err(), "nothing can be listed");
+    for _ in 0..2 {
+        for kind in [
+            "pods",
+            "nodes",
+            "deployments",
+            "replicasets",
+            "statefulsets",
+            "daemonsets",
+        ] {
+            script.answer(&format!("/{kind}?&limit"), 200, list_json(9, "", &[]));
+        }
+    }
+    until(&index, |index| {
+        index.synced().values().filter(|s| s.is_current()).count() == 6
+    })
+    .await;
+    script.answer(
+        "/pods?&limit",
+        200,
+        list_json(20, "", &[pod_json("a", 15, true)]),
+    );
+    for _ in 0..2 {
+        index.catch_up(Duration::from_secs(60)).await.unwrap();
+        script.answer("/nodes?&limit", 200, list_json(30, "", &[]));
+        for kind in ["deployments", "replicasets", "statefulsets", "daemonsets"] {
+            script.answer(&format!("/{kind}?&limit"), 200, list_json(30, "", &[]));
+        }
+    }
+    assert_eq!(pod_fact(&index.read(), "a"), Fact::Known(false));
+}
+
 fn discovery(scale: bool) -> String {
     let subresources = if scale {
         json!([{"subresource": "scale", "verbs": ["get"],
