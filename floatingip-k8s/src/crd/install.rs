@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::json;
+use serde_json::Value as Json;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
@@ -103,7 +103,7 @@ pub async fn check_crds(client: &Client) -> Result<(), InstallError> {
 
 /// Whether what is there has the schema that we have. Its texts may differ.
 fn keeps_the_same(found: &CustomResourceDefinition, wanted: &CustomResourceDefinition) -> bool {
-    let fields = |definition: &CustomResourceDefinition| -> Option<serde_json::Value> {
+    let fields = |definition: &CustomResourceDefinition| -> Option<Json> {
         let version = definition
             .spec
             .versions
@@ -119,17 +119,15 @@ fn keeps_the_same(found: &CustomResourceDefinition, wanted: &CustomResourceDefin
 }
 
 /// Whether `found` has every property of `wanted`, at every depth.
-fn has_fields(found: &serde_json::Value, wanted: &serde_json::Value) -> bool {
+fn has_fields(found: &Json, wanted: &Json) -> bool {
     let Some(wanted) = wanted.as_object() else {
         return true;
     };
+    let inner = |schema: &Json| schema.get("properties").cloned().unwrap_or_default();
     wanted.iter().all(|(name, wanted)| {
         found
             .get(name)
-            .is_some_and(|found| match wanted.get("properties") {
-                Some(inner) => has_fields(found.get("properties").unwrap_or(&json!({})), inner),
-                None => true,
-            })
+            .is_some_and(|found| has_fields(&inner(found), &inner(wanted)))
     })
 }
 

@@ -13,6 +13,7 @@ use super::transport::{NoReply, Reply};
 use crate::crd::Unreadable;
 
 /// What one request came to.
+#[expect(clippy::large_enum_variant, reason = "it lives for one request")]
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It is durable, at this version.

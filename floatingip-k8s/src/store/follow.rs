@@ -30,6 +30,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const GOOD_WATCH: Duration = Duration::from_secs(1);
 
 /// What happened to the custom resources.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a change is what nearly all of them are"
+)]
 #[derive(Debug)]
 pub enum News {
     /// All objects of a kind as of this version: what the list lacks is gone.
@@ -346,7 +350,7 @@ impl<'a, S: Sink> Thread<'a, S> {
         }
     }
 
-    fn connected(&mut self) {
+    fn connected(&self) {
         let mut failed = false;
         self.status(|status| {
             status.connected = true;
@@ -361,7 +365,7 @@ impl<'a, S: Sink> Thread<'a, S> {
     async fn ended(&mut self, ended: Result<(), String>, start: Instant) {
         let good = ended.is_ok() && start.elapsed() >= GOOD_WATCH;
         if let Err(reason) = ended {
-            self.failed(reason);
+            self.failed(&reason);
         }
         self.failures = if good {
             0
@@ -375,13 +379,13 @@ impl<'a, S: Sink> Thread<'a, S> {
         }
     }
 
-    fn failed(&self, reason: String) {
+    fn failed(&self, reason: &str) {
         let kind = self.kind.plural();
         let mut first = false;
         self.status(|status| {
             status.connected = false;
             first = status.last_error.is_none();
-            status.last_error = Some(reason.clone());
+            status.last_error = Some(reason.to_owned());
         });
         if first {
             error!(

@@ -63,6 +63,10 @@ pub(super) enum WatchError {
 }
 
 /// What a watch brings.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a change is what nearly all of them are"
+)]
 #[derive(Debug)]
 pub(super) enum Event {
     Changed(Change),

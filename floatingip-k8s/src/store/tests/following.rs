@@ -34,7 +34,7 @@ impl Heard {
     async fn next(&mut self) -> String {
         loop {
             match self.news.recv().await.unwrap() {
-                News::List(_, Version(1)) => {}
+                News::List(_, Version(1)) | News::CaughtUp(_) => {}
                 News::List(list, version) => return format!("list {version} of {}", size(list)),
                 News::Changed(change) => {
                     let what = if change.observed.value.is_some() {
@@ -47,7 +47,6 @@ impl Heard {
                 News::Unreadable(_, unreadable) => {
                     return format!("passed over {}", unreadable.name);
                 }
-                News::CaughtUp(_) => {}
             }
         }
     }

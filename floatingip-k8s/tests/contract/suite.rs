@@ -1,11 +1,9 @@
 //! What core's contract asks of a store, asked of the store on a real API server.
 
-mod cluster;
-
 use floatingip_core::testing::contract;
 use floatingip_k8s::store::Gate;
 
-use cluster::Cluster;
+use crate::cluster::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_on_custom_resources_passes_the_contract_suite() {

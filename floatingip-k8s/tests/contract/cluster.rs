@@ -1,18 +1,24 @@
 //! An API server with our definitions, for the tests that need one.
 
-#![allow(dead_code, reason = "each test program uses another part of it")]
-
 use std::time::Duration;
 
+use floatingip_core::plan::Write;
+use floatingip_core::record::Version;
+use floatingip_core::store::{Answer, Outcome, Store as _};
+use floatingip_core::testing::fixture::batch;
 use floatingip_k8s::crd::{FloatingIP, POOL_NAMESPACE, Pool, install_crds};
 use floatingip_k8s::store::{CrdStore, Gate, StoreOptions, connect};
 use floatingip_testkit::{ControlPlane, Part, eventually};
 use kube::api::{DeleteParams, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use serde_json::Value as Json;
 
-/// The longest wait for definitions to be served.
-const SERVED: Duration = Duration::from_secs(60);
+/// The longest wait for anything; reached only by a failure.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) const FLOATING_IPS: &str = "/apis/galaxy.k8s.io/v1alpha1/floatingips";
+pub(crate) const POOLS: &str = "/apis/galaxy.k8s.io/v1alpha1/namespaces/kube-system/pools";
 
 /// etcd and an API server, which end with this.
 pub(crate) struct Cluster {
@@ -24,7 +30,7 @@ impl Cluster {
     /// With our definitions. None, said loudly, where the binaries are missing.
     pub(crate) async fn start(suite: &str) -> Option<Self> {
         let cluster = Self::bare(suite).await?;
-        install_crds(&cluster.client, SERVED).await.unwrap();
+        install_crds(&cluster.client, LIMIT).await.unwrap();
         Some(cluster)
     }
 
@@ -77,5 +83,28 @@ impl Cluster {
             .await
             .unwrap();
         self.pools().delete_collection(&how, &which).await.unwrap();
+    }
+}
+
+/// Makes an object as `kubectl create` would.
+pub(crate) async fn post(client: &Client, path: &str, object: &Json) -> Result<Json, kube::Error> {
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(object.to_string().into_bytes());
+    client.request(request.unwrap()).await
+}
+
+/// Makes a write that has to be applied, repeated while its outcome is not certain.
+pub(crate) async fn write_one(store: &CrdStore, serial: u64, write: Write) -> Version {
+    let batch = batch(serial, [write]);
+    let certain = eventually(LIMIT, "a certain outcome", || async {
+        match &store.apply(&batch).await[..] {
+            [Answer::Definite(outcome)] => Ok(outcome.clone()),
+            other => anyhow::bail!("{other:?}"),
+        }
+    });
+    match certain.await.unwrap() {
+        Outcome::Applied(version) => version,
+        other => panic!("{other:?}"),
     }
 }
