@@ -1,7 +1,11 @@
 //! The engine: decides who gets which address and when it is free again. A synchronous state machine;
 //! what it decides becomes durable elsewhere, and is settled here.
 
+mod adopt;
 mod allocate;
+mod app;
+mod as_if;
+mod cap;
 mod claim;
 mod decide;
 mod explain;
@@ -12,13 +16,19 @@ mod list;
 mod mark;
 mod matching;
 mod observe;
+mod opening;
+mod own;
 mod pool;
 mod release;
+mod relist;
 mod settle;
+mod shortage;
 mod space;
 mod stage;
 mod standing;
+mod supply;
 mod sweep;
+mod tally;
 mod verdict;
 mod view;
 
@@ -27,8 +37,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use adopt::{Adoption, NotAdopted};
 pub use allocate::Allocation;
-pub use explain::Explanation;
+pub use app::{AppCursor, AppHolding, AppSlice};
+pub use explain::{Explanation, Marked};
 #[cfg(any(test, feature = "testing"))]
 pub use flaw::Flaw;
 pub use lifecycle::Ending;
@@ -37,8 +49,10 @@ pub use mark::MarkRefusal;
 pub use observe::{Observed, Seen};
 pub use pool::{PoolState, PoolStep};
 pub use release::{Live, Named, NotReleased, Releasing};
+pub use relist::{Relisted, WholeList};
 pub use settle::Settled;
 pub use sweep::Swept;
+pub use tally::Tally;
 
 use crate::name::{Name, PoolName};
 use crate::owner::Owner;
@@ -49,6 +63,7 @@ use crate::time::Now;
 use crate::topology::{Difference, Reach, SubnetId, Topology, difference};
 use claim::Claims;
 use ledger::{Known, Ledger};
+use opening::{MarkEnds, opens};
 use space::Space;
 use stage::{Held, OpenPlan};
 
@@ -151,13 +166,15 @@ pub struct Engine {
     /// Attachments that ended while a plan held addresses of theirs.
     detached: BTreeSet<Attachment>,
     /// Records that somebody deleted under a live pod: held, and to be written again.
-    missing: BTreeMap<IpAddr, Arc<Record>>,
+    missing: BTreeMap<IpAddr, Missing>,
     /// Versions at which records were deleted, in a shared store.
     tombstones: BTreeMap<Target, Version>,
     /// When marks end, by elapsed time.
-    mark_ends: BTreeMap<IpAddr, Duration>,
+    mark_ends: MarkEnds,
     nodes: BTreeMap<Name, Vec<IpAddr>>,
     node_addresses: BTreeMap<IpAddr, BTreeSet<Name>>,
+    /// How often a refusal may have become a success, but for ends of claims.
+    opened: u64,
 }
 
 impl Engine {
@@ -179,9 +196,10 @@ impl Engine {
             detached: BTreeSet::new(),
             missing: BTreeMap::new(),
             tombstones: BTreeMap::new(),
-            mark_ends: BTreeMap::new(),
+            mark_ends: MarkEnds::default(),
             nodes: BTreeMap::new(),
             node_addresses: BTreeMap::new(),
+            opened: 0,
         }
     }
 
@@ -205,7 +223,7 @@ impl Engine {
             );
         }
         for (pool, version, record) in snapshot.pools {
-            self.pools.insert(pool, (version, record));
+            self.set_pool(pool, Some((version, record)));
         }
         for (subnet, (_, ip)) in latest {
             if let Some(space) = self.spaces.get_mut(subnet.index()) {
@@ -228,6 +246,7 @@ impl Engine {
         let cursors = self.cursors();
         self.topology = Arc::new(topology.with_generation(generation));
         self.spaces = self.topology.subnets().iter().map(Space::of).collect();
+        self.opened += self.claims.opened() + 1;
         self.claims = Claims::default();
         let mut taken: Vec<IpAddr> = self.ledger.records().iter().map(|(ip, _)| *ip).collect();
         taken.extend(self.held.keys().filter_map(address_of));
@@ -378,16 +397,26 @@ impl Engine {
             Some(mark) if self.has_mark(ip, mark) => {}
             Some(mark) => {
                 let left = mark.until.since(now.wall).min(mark.lasts);
-                self.mark_ends.insert(ip, now.elapsed.saturating_add(left));
+                self.mark_ends.set(ip, now.elapsed.saturating_add(left));
             }
-            None => _ = self.mark_ends.remove(&ip),
+            None => self.mark_ends.remove(ip),
         }
         // Who attempted what was there before says nothing of what is there now.
         self.provisional.remove(&ip);
-        if known.is_some() {
-            self.missing.remove(&ip);
+        if let Some(known) = &known
+            && let Some(lost) = self.missing.remove(&ip)
+            && lost.record.owner == known.record.owner
+        {
+            // Written again: its pod has as much time left to get bound as it had.
+            self.provisional.insert(ip, lost.attempt);
         }
-        self.ledger.set(ip, known);
+        let former = self.ledger.set(ip, known);
+        if opens(
+            former.as_ref(),
+            self.ledger.record(ip).map(|record| &**record),
+        ) {
+            self.note_opening();
+        }
         if self.is_held(ip)
             && let Some(record) = self.ledger.record(ip).cloned()
         {
@@ -399,7 +428,7 @@ impl Engine {
     /// Whether the address has this very mark already.
     fn has_mark(&self, ip: IpAddr, mark: &Mark) -> bool {
         let former = self.record(ip).and_then(|record| record.mark.as_ref());
-        former == Some(mark) && self.mark_ends.contains_key(&ip)
+        former == Some(mark) && self.mark_ends.end_of(ip).is_some()
     }
 
     /// Makes a subnet's space agree with everything that takes an address.
@@ -411,8 +440,9 @@ impl Engine {
         let Some(subnet) = self.topology.subnet_of(ip).map(|subnet| subnet.id()) else {
             return;
         };
-        if let Some(space) = self.spaces.get_mut(subnet.index()) {
-            space.set_taken(ip, taken);
+        let space = self.spaces.get_mut(subnet.index());
+        if space.is_some_and(|space| space.set_taken(ip, taken)) {
+            self.note_opening();
         }
     }
 
@@ -422,9 +452,8 @@ impl Engine {
 
     /// Whether a mark on the address still holds.
     fn is_marked(&self, ip: IpAddr, now: Now) -> bool {
-        self.mark_ends
-            .get(&ip)
-            .is_some_and(|end| *end > now.elapsed)
+        let end = self.mark_ends.end_of(ip);
+        end.is_some_and(|end| end > now.elapsed)
     }
 }
 
@@ -434,6 +463,14 @@ struct Attempt {
     at: Duration,
     /// Nobody had the address before the pod's first attempt: there is nothing to go back to.
     fresh: bool,
+}
+
+/// A record that somebody deleted under a live pod.
+#[derive(Clone, Debug)]
+struct Missing {
+    record: Arc<Record>,
+    /// The last attempt of its pod to get bound with it, if it is not bound yet.
+    attempt: Attempt,
 }
 
 fn address_of(target: &Target) -> Option<IpAddr> {

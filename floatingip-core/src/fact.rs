@@ -1,6 +1,7 @@
 //! Facts: what core is told about the world, and how sure the teller is.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use crate::name::Name;
 use crate::owner::{AppRef, Pod};
@@ -44,7 +45,15 @@ impl<T> Fact<T> {
 }
 
 /// The size and shape of an app.
+///
+/// ```
+/// use floatingip_core::fact::{AppState, Slots};
+///
+/// let app = AppState::new(Slots::Count(3)).with_uid("5f1c").with_surge(1);
+/// assert_eq!(app.slots.count(), Some(3));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AppState {
     /// Its UID: a new one under an old name is a new app.
     pub uid: Option<Name>,
@@ -55,12 +64,44 @@ pub struct AppState {
     pub surge: u32,
 }
 
-/// The slots of an app.
+impl AppState {
+    /// An app with these slots, without surge, its UID not known.
+    pub const fn new(slots: Slots) -> Self {
+        Self {
+            uid: None,
+            slots,
+            surge: 0,
+        }
+    }
+
+    /// The same with this UID.
+    #[must_use]
+    pub fn with_uid(self, uid: impl Into<Name>) -> Self {
+        Self {
+            uid: Some(uid.into()),
+            ..self
+        }
+    }
+
+    /// The same with so many addresses above its slots.
+    #[must_use]
+    pub fn with_surge(self, surge: u32) -> Self {
+        Self { surge, ..self }
+    }
+}
+
+/// The slots of an app. Which kind it is depends on what makes its pods the same ones again (their
+/// [`Slot`](crate::owner::Slot)), not on the kind of the workload: the two have to agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slots {
-    /// So many, without names (Deployment).
+    /// So many, without names: pods with [`Slot::Any`](crate::owner::Slot::Any) (Deployment, bare
+    /// ReplicaSet, scalable kinds whose pods have random names). For pods with ordinals it means
+    /// those from 0 on; use it for them only where all that is known is a count, as of a foreign
+    /// kind's scale subresource.
     Count(u32),
-    /// The ordinals `start .. start + count` (StatefulSet with `.spec.ordinals.start`).
+    /// The ordinals `start .. start + count`: pods with
+    /// [`Slot::Ordinal`](crate::owner::Slot::Ordinal) (StatefulSet with `.spec.ordinals.start`, and
+    /// foreign kinds where the start is known). For pods without ordinals the count alone matters.
     Ordinals {
         /// The first ordinal.
         start: u64,
@@ -85,7 +126,17 @@ impl Slots {
 }
 
 /// A pod as its source of truth has it.
+///
+/// ```
+/// use floatingip_core::fact::PodState;
+///
+/// let waits = PodState::new("5f1c");
+/// assert!(!waits.bound && !waits.finished);
+/// let runs = PodState::new("5f1c").with_bound(true).with_addresses(["10.0.70.2".parse()?]);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PodState {
     /// Its UID: another one than a record's proves that the record's pod is gone.
     pub uid: Name,
@@ -93,9 +144,44 @@ pub struct PodState {
     pub bound: bool,
     /// Succeeded or failed: it uses no address any more and never will.
     pub finished: bool,
+    /// The addresses that its binding names; empty while there is no binding, or where nobody can
+    /// tell. What else a bound pod has by the records is freed by the sweep (ONE-SLOT), so only
+    /// what the pod really runs with may stand here.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl PodState {
+    /// A pod that is neither bound nor finished.
+    pub fn new(uid: impl Into<Name>) -> Self {
+        Self {
+            uid: uid.into(),
+            bound: false,
+            finished: false,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// The same, bound to a node or not.
+    #[must_use]
+    pub fn with_bound(self, bound: bool) -> Self {
+        Self { bound, ..self }
+    }
+
+    /// The same, finished or not.
+    #[must_use]
+    pub fn with_finished(self, finished: bool) -> Self {
+        Self { finished, ..self }
+    }
+
+    /// The same with the addresses that its binding names.
+    #[must_use]
+    pub fn with_addresses(self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            ..self
+        }
+    }
+
     /// Whether this is that pod, and not finished. A UID that a record lacks proves nothing.
     pub fn still_is(&self, pod: &Pod) -> bool {
         let same = pod.uid.is_empty() || self.uid == pod.uid;
@@ -118,9 +204,17 @@ pub trait World {
 
 /// A node as its source of truth has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NodeState {
     /// Its kubelet reports: what force-deleted pods left there is being cleaned up.
     pub ready: bool,
+}
+
+impl NodeState {
+    /// A node whose kubelet reports, or does not.
+    pub const fn new(ready: bool) -> Self {
+        Self { ready }
+    }
 }
 
 /// A world of which nothing is known: releases nothing, caps nothing.

@@ -3,6 +3,7 @@
 
 mod operate;
 mod pools;
+mod upkeep;
 mod work;
 
 use std::collections::VecDeque;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use operate::{AllocateError, Place, ReleaseError, ReleaseReport};
+pub use operate::{AdoptReport, AllocateError, Place, ReleaseError, ReleaseReport};
 pub use pools::PoolReport;
 use work::{Left, Work};
 
@@ -52,6 +53,8 @@ pub struct Limits {
     pub attempts: u32,
     /// How many records are looked at in one go with the lock held.
     pub slice: usize,
+    /// How many of the plans and ends that were left [`Orchestrator::tend`] works on at once.
+    pub at_once: usize,
     /// With so many plans whose outcome is not certain, nothing new is begun.
     pub most_uncertain: usize,
 }
@@ -64,6 +67,7 @@ impl Default for Limits {
             longest_pause: Duration::from_secs(2),
             attempts: 16,
             slice: 256,
+            at_once: 16,
             most_uncertain: 1024,
         }
     }
@@ -222,64 +226,6 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             Poll::Pending => limit.as_mut().poll(context).map(|()| None),
         })
         .await
-    }
-
-    /// Tries once more what was left uncertain, and ends pods that ended while a plan held their
-    /// addresses. To be called again and again, say each second. It takes twice the limits' patience at
-    /// most, and begins next time with what it did not get to. It may be dropped at any point, and
-    /// several may call it at once.
-    pub async fn tend(&self) {
-        _ = self.patiently(self.try_again()).await;
-        _ = self.patiently(self.end_due()).await;
-    }
-
-    /// One attempt at each plan that was left.
-    async fn try_again(&self) {
-        for _ in 0..self.uncertain() {
-            // Only the one that is worked on is taken out, so that nothing is lost with this future.
-            let Some(left) = self.left().pop_front() else {
-                return;
-            };
-            let mut work = Work::resume(self, left);
-            if work.advance().await {
-                work.settle();
-            }
-        }
-    }
-
-    /// Ends the pods and attachments whose end had to wait.
-    async fn end_due(&self) {
-        let count = self.collect_due();
-        for _ in 0..count {
-            let Some(due) = self.due().pop_front() else {
-                return;
-            };
-            let plan = self.plan_due(&due);
-            let settled = self.carry_out(plan).await;
-            if !settled.unavailable.is_empty() {
-                self.due().push_back(due);
-            }
-        }
-    }
-
-    /// Takes over from the engine what is due; says how much there is.
-    fn collect_due(&self) -> usize {
-        let (pods, attachments) = {
-            let mut engine = self.engine();
-            (engine.due_endings(), engine.due_detachments())
-        };
-        let mut due = self.due();
-        due.extend(pods.into_iter().map(|(uid, ending)| Due::Pod(uid, ending)));
-        due.extend(attachments.into_iter().map(Due::Attachment));
-        due.len()
-    }
-
-    fn plan_due(&self, due: &Due) -> Plan {
-        let (mut engine, now) = (self.engine(), self.timer.now());
-        match due {
-            Due::Pod(uid, ending) => engine.plan_ended(uid, ending, &self.world, now),
-            Due::Attachment(attachment) => engine.plan_detached(attachment, &self.world, now),
-        }
     }
 
     /// Refuses to begin anything while too much is uncertain.

@@ -123,4 +123,6 @@ pub enum Event {
     Restore,
     /// Its attachment changed.
     Attach,
+    /// A bound pod used it without a record.
+    Adopt,
 }

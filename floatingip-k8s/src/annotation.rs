@@ -7,3 +7,8 @@ pub const ENI_IP: &str = "tke.cloud.tencent.com/eni-ip";
 pub const WOKEN: &str = "floatingip.galaxy.k8s.io/woken";
 /// On a FloatingIP: galaxy's label of an administrator's reservation.
 pub const RESERVED: &str = "reserved";
+/// On a Pool: the size up to which it was filled. One that asks to be filled and was not filled up to its
+/// present size is owed addresses.
+pub const FILLED: &str = "floatingip.galaxy.k8s.io/filled";
+/// On a Pool: the decision that wrote it.
+pub const PLAN: &str = "floatingip.galaxy.k8s.io/plan";

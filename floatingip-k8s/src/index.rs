@@ -143,6 +143,18 @@ impl Index {
         self.nodes.group(names)
     }
 
+    /// Every reach that nodes have, each once.
+    #[must_use]
+    pub fn reaches(&self) -> &[Reach] {
+        self.nodes.reaches()
+    }
+
+    /// Whether every kind that is always watched has been listed as a whole.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.kinds.are_listed(&Kind::built_in())
+    }
+
     /// How each kind's watch fares, in order.
     #[must_use]
     pub fn synced(&self) -> BTreeMap<Kind, KindStatus> {
@@ -170,7 +182,7 @@ impl Index {
     }
 
     pub(crate) fn is_caught_up(&self, request: u64) -> bool {
-        self.kinds.all_answered(request, &Kind::always())
+        self.kinds.all_answered(request, &Kind::built_in())
     }
 
     pub(crate) fn has_effects(&self) -> bool {

@@ -6,8 +6,12 @@
 
 pub mod annotation;
 pub mod crd;
+pub mod event;
 pub mod extender;
 pub mod index;
+pub mod lease;
+pub mod life;
 pub mod object;
 pub mod request;
 pub mod store;
+pub mod waiting;

@@ -1,9 +1,10 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 /// Gives pods addresses of the data-centre network, and keeps them as their release policy says.
@@ -53,6 +54,13 @@ pub enum Command {
     /// configuration to start with, 1 for any other fault.
     #[command(after_long_help = EXAMPLES)]
     Standalone(Standalone),
+    /// Serves a Kubernetes cluster, where galaxy-ipam was: the scheduler extender at one port, the /v1 API
+    /// at another, the addresses in FloatingIP objects.
+    ///
+    /// Reads the configuration from a ConfigMap, follows it, and listens at once; `/readyz?verbose` at the
+    /// API port says what is missing. In a pod it uses the service account. Of several processes one
+    /// decides, by a Lease. Ends with exit code 0 on SIGTERM.
+    Kubernetes(Kubernetes),
 }
 
 const EXAMPLES: &str = "\
@@ -114,6 +122,110 @@ pub struct Standalone {
         default_value_t = 1_000_000
     )]
     pub journal_limit: u64,
+}
+
+/// How to serve a cluster.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Kubernetes {
+    /// How to reach the API server; without it `KUBECONFIG`, `~/.kube/config`, or in a pod the service
+    /// account.
+    #[arg(long, value_name = "FILE", env = "FLOATINGIP_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The address to listen at, for both ports. Anybody who reaches them can release addresses.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "FLOATINGIP_BIND",
+        default_value = "0.0.0.0"
+    )]
+    pub bind: IpAddr,
+    /// The port of the scheduler extender; 0 takes any free one.
+    #[arg(long, value_name = "PORT", env = "FLOATINGIP_PORT", default_value_t = 9040)]
+    pub port: u16,
+    /// The port of the API, with probes and metrics; 0 takes any free one.
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "FLOATINGIP_API_PORT",
+        default_value_t = 9041
+    )]
+    pub api_port: u16,
+    /// Create or update the custom resource definitions before anything else.
+    #[arg(long, env = "FLOATINGIP_INSTALL_CRDS")]
+    pub install_crds: bool,
+    /// Decide only while holding the lease. Off, nothing keeps a second process from deciding as well.
+    #[arg(
+        long,
+        env = "FLOATINGIP_LEADER_ELECT",
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    pub leader_elect: bool,
+    /// The namespace of the Lease, of the Pool objects and of the kept configuration.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "FLOATINGIP_NAMESPACE",
+        default_value = "kube-system"
+    )]
+    pub namespace: String,
+    /// The name of the Lease.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FLOATINGIP_LEASE",
+        default_value = "floatingip-server"
+    )]
+    pub lease: String,
+    /// The namespace of the ConfigMap with the configuration.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "FLOATINGIP_CONFIG_NAMESPACE",
+        default_value = "kube-system"
+    )]
+    pub config_namespace: String,
+    /// The name of the ConfigMap.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FLOATINGIP_CONFIG_NAME",
+        default_value = "floatingip-config"
+    )]
+    pub config_name: String,
+    /// The key of its data that holds the list of subnets.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "FLOATINGIP_CONFIG_KEY",
+        default_value = "floatingips"
+    )]
+    pub config_key: String,
+    /// Answer as galaxy-ipam does where it and common sense part: addresses sort as text, bad pages
+    /// are clamped, listings without filter have free addresses too, unknown fields are ignored.
+    #[arg(long, env = "FLOATINGIP_GALAXY_COMPAT")]
+    pub galaxy_compat: bool,
+    /// Pre-allocation of pools leaves so many free addresses in each subnet.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FLOATINGIP_POOL_HEADROOM",
+        default_value_t = 0
+    )]
+    pub pool_headroom: u32,
+    /// How often every record is compared with the cluster, in seconds; at least 1.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FLOATINGIP_SWEEP_SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub sweep_seconds: u64,
 }
 
 /// How log lines look.
@@ -202,8 +314,27 @@ mod tests {
     #[test]
     fn defaults_need_no_preparation() {
         let args = Args::try_parse_from(["floatingip-server", "standalone"]).unwrap();
-        let Command::Standalone(standalone) = args.command;
+        let Command::Standalone(standalone) = args.command else {
+            panic!("another command");
+        };
         assert_eq!(standalone.listen, Listen::Tcp("127.0.0.1:32761".to_owned()));
         assert!(!standalone.galaxy_compat);
+    }
+
+    #[test]
+    fn a_cluster_is_served_at_the_ports_of_galaxy() {
+        let parse = |more: &[&str]| {
+            let args = ["floatingip-server", "kubernetes"].iter().chain(more);
+            match Args::try_parse_from(args).unwrap().command {
+                Command::Kubernetes(kubernetes) => kubernetes,
+                Command::Standalone(_) => panic!("another command"),
+            }
+        };
+        let defaults = parse(&[]);
+        assert_eq!((defaults.port, defaults.api_port), (9040, 9041));
+        assert!(defaults.leader_elect);
+        assert!(parse(&["--leader-elect"]).leader_elect);
+        assert!(parse(&["--leader-elect=true"]).leader_elect);
+        assert!(!parse(&["--leader-elect=false"]).leader_elect);
     }
 }

@@ -34,7 +34,13 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ReleaseReport, ReleaseError>> + Send;
 
     /// The pool of that name, if it has a size.
-    fn pool(&self, name: &PoolName) -> impl Future<Output = Option<PoolView>> + Send;
+    ///
+    /// # Errors
+    /// Nobody can answer now.
+    fn pool(
+        &self,
+        name: &PoolName,
+    ) -> impl Future<Output = Result<Option<PoolView>, ListError>> + Send;
 
     /// Creates or updates a pool with a size.
     ///
@@ -58,8 +64,13 @@ pub trait Backend: Send + Sync + 'static {
     /// How full each subnet is, each once. Quick: it is asked by every scrape.
     fn usage(&self) -> Vec<SubnetUsage>;
 
-    /// What else `/metrics` shows. The names are always the same ones, each once. Quick.
+    /// What else `/metrics` shows; each name once. Quick.
     fn gauges(&self) -> Vec<Gauge>;
+
+    /// Distributions in `/metrics`; those of one name one after the other. Quick.
+    fn histograms(&self) -> Vec<Histogram> {
+        Vec::new()
+    }
 }
 
 /// What became of a release request.
@@ -153,6 +164,32 @@ pub enum GaugeKind {
     Gauge,
     /// Only rises, from zero at the start of the process.
     Counter,
+}
+
+/// A distribution in `/metrics`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Histogram {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, for people, in one line.
+    pub help: &'static str,
+    /// What tells it from others of its name: a label and its value.
+    pub label: (&'static str, &'static str),
+    /// How many values there were up to each bound, ascending.
+    pub buckets: Vec<Bucket>,
+    /// How many values there were.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+}
+
+/// How many values were not above a bound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// The bound.
+    pub at_most: f64,
+    /// How many.
+    pub count: u64,
 }
 
 /// Why there is no listing.

@@ -107,12 +107,12 @@ where
         })
     }
 
-    async fn pool(&self, name: &PoolName) -> Option<PoolView> {
-        let state = self.core.engine().pool(name)?;
-        Some(PoolView {
+    async fn pool(&self, name: &PoolName) -> Result<Option<PoolView>, ListError> {
+        let state = self.core.engine().pool(name);
+        Ok(state.map(|state| PoolView {
             size: state.size,
             pre_allocate: state.pre_allocate,
-        })
+        }))
     }
 
     async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod clock;
 pub mod config_file;
 mod desk;
+pub mod kubernetes;
 mod serve;
 pub mod standalone;
 pub mod store;
@@ -22,13 +23,18 @@ pub fn run(args: Args) -> ExitCode {
     if let Err(error) = telemetry::install(&args.log, args.log_format) {
         return telemetry::complain(&error);
     }
-    let Command::Standalone(settings) = args.command;
-    match standalone::run(settings) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let code = error.exit_code();
-            telemetry::complain(&anyhow::Error::new(error));
-            code
-        }
+    match args.command {
+        Command::Standalone(settings) => match standalone::run(settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let code = error.exit_code();
+                telemetry::complain(&anyhow::Error::new(error));
+                code
+            }
+        },
+        Command::Kubernetes(settings) => match kubernetes::run(settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => telemetry::complain(&anyhow::Error::new(error)),
+        },
     }
 }

@@ -1,4 +1,5 @@
-//! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass.
+//! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass, `cargo xtask assets` builds the
+//! programs of the tests' control plane.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -6,6 +7,7 @@
     reason = "the terminal is this program's user interface"
 )]
 
+mod assets;
 mod ci;
 mod papers;
 mod process;
@@ -21,8 +23,15 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((task, stages)) if task == "ci" => ci::run(stages),
+        Some((task, [])) if task == "assets" => {
+            println!("{}", assets::build()?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         _ => {
-            println!("usage: cargo xtask ci [STAGE…]\n\n{}", ci::help());
+            println!(
+                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n\n{}",
+                ci::help()
+            );
             Ok(ExitCode::FAILURE)
         }
     }

@@ -76,7 +76,8 @@ fn install_schemathesis(folder: &Path, requirements: &Path) -> Result<()> {
     download(&mut pip)
 }
 
-fn download(command: &mut Command) -> Result<()> {
+/// Runs a command that downloads, again when it fails.
+pub(crate) fn download(command: &mut Command) -> Result<()> {
     for _ in 1..DOWNLOAD_ATTEMPTS {
         match process::run(command) {
             Ok(()) => return Ok(()),
@@ -87,7 +88,7 @@ fn download(command: &mut Command) -> Result<()> {
 }
 
 /// `$FLOATINGIP_TOOLS`, or a folder in the user's cache.
-fn folder() -> Result<PathBuf> {
+pub(crate) fn folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("FLOATINGIP_TOOLS") {
         return Ok(folder.into());
     }

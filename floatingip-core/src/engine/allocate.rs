@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Engine;
+use super::as_if::AsIf;
 use super::claim::Claim;
 use super::decide::{Asking, Decision};
 use super::flaw::Flaw;
@@ -43,10 +44,27 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Vec<Result<(), Refusal>> {
-        self.decisions(request, reaches, world, now)
-            .into_iter()
-            .map(|d| d.map(|_| ()))
-            .collect()
+        self.feasible_without(request, reaches, &[], world, now)
+    }
+
+    /// The same as if these pods, named by UID, had ended: addresses that would be freed or kept for
+    /// this pod's app or pool count as there, and the pods as gone from caps and claims. For
+    /// preemption. Changes nothing. What the victims' policies keep for others does not count, so
+    /// that no pod is ended in vain; a pod that open plans are about to change is taken as it is.
+    ///
+    /// # Errors
+    /// One answer for each reach: why not even then.
+    pub fn feasible_without(
+        &self,
+        request: &PodRequest,
+        reaches: &[Reach],
+        victims: &[Name],
+        world: &dyn World,
+        now: Now,
+    ) -> Vec<Result<(), Refusal>> {
+        let as_if = self.as_if_ended(victims, world, now);
+        let decisions = self.decisions(request, reaches, &as_if, world, now);
+        decisions.into_iter().map(|d| d.map(|_| ())).collect()
     }
 
     /// The same, and takes a claim for where it could: so many pods pass as can bind. The claim takes
@@ -60,7 +78,7 @@ impl Engine {
     ) -> Vec<Result<(), Refusal>> {
         self.claims.expire(now.elapsed);
         self.learn(request.tenant().app_ref().as_ref(), world);
-        let decisions = self.decisions(request, reaches, world, now);
+        let decisions = self.decisions(request, reaches, &AsIf::default(), world, now);
         let uid = &request.pod().uid;
         match claim_for(request, decisions.iter().flatten()) {
             Some(_) if self.has_flaw(Flaw::ClaimLost) => {}
@@ -84,6 +102,7 @@ impl Engine {
         &self,
         request: &PodRequest,
         reaches: &[Reach],
+        as_if: &AsIf,
         world: &dyn World,
         now: Now,
     ) -> Vec<Result<Decision, Refusal>> {
@@ -94,6 +113,7 @@ impl Engine {
                 world,
                 now,
                 heed_claims: true,
+                as_if,
             })
         };
         reaches.iter().map(decide).collect()
@@ -113,7 +133,7 @@ impl Engine {
         now: Now,
     ) -> Result<Allocation, Refusal> {
         let decision = self.decide_fairly(request, reach, world, now)?;
-        self.claims.drop_of(&request.pod().uid);
+        self.claims.redeem(&request.pod().uid);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {
             self.stage_release(&mut draft, *ip, now);
@@ -144,6 +164,7 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Result<Decision, Refusal> {
+        let as_if = &AsIf::default();
         let decide = |heed_claims| {
             self.decide(&Asking {
                 request,
@@ -151,6 +172,7 @@ impl Engine {
                 world,
                 now,
                 heed_claims,
+                as_if,
             })
         };
         let plain = decide(false)?;
@@ -217,9 +239,9 @@ impl Engine {
     pub(super) fn learn(&mut self, app: Option<&AppRef>, world: &dyn World) {
         let Some(app) = app else { return };
         if let Some(state) = world.app(app).known()
-            && self.ledger.app(app).is_some()
+            && self.ledger.learn(app, pods_allowed(&state))
         {
-            self.ledger.app_mut(app).limit = pods_allowed(&state);
+            self.note_opening();
         }
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::ledger::standing_key;
 use crate::name::{Name, PoolName};
-use crate::owner::AppRef;
+use crate::owner::{AppRef, Owner, Slot};
 use crate::topology::SubnetId;
 
 /// What a pod is expected to take.
@@ -32,6 +33,8 @@ pub(super) struct Claims {
     pods: BTreeMap<AppRef, u64>,
     reserves: BTreeMap<Pot, u64>,
     growth: BTreeMap<PoolName, u64>,
+    /// How often a claim ended so that others may have what it claimed.
+    opened: u64,
 }
 
 /// Whose reserve is claimed from.
@@ -41,10 +44,28 @@ pub(super) enum Pot {
     Pool(PoolName),
 }
 
+impl Pot {
+    /// The reserve that an address of this owner is in, if it is in one that several pods may take
+    /// from.
+    pub(super) fn of(owner: &Owner) -> Option<Self> {
+        match owner {
+            Owner::Pool(pool) => Some(Self::Pool(pool.clone())),
+            Owner::Slot(tenant) if tenant.pod.is_none() && tenant.slot == Slot::Any => {
+                Some(match &tenant.pool {
+                    Some(pool) => Self::Pool(pool.clone()),
+                    None => Self::App(standing_key(tenant)),
+                })
+            }
+            Owner::Slot(_) | Owner::Administrator(_) | Owner::Nobody => None,
+        }
+    }
+}
+
 impl Claims {
     /// Puts a claim in the place of the pod's former one.
     pub(super) fn put(&mut self, uid: &Name, claim: Claim, deadline: Duration) {
-        self.drop_of(uid);
+        let former = self.remove(uid);
+        self.opened += u64::from(former.is_some_and(|former| former != claim));
         self.count(&claim, true);
         self.by_deadline.insert((deadline, uid.clone()));
         self.by_pod.insert(uid.clone(), (deadline, claim));
@@ -52,10 +73,27 @@ impl Claims {
 
     /// Ends the claim of a pod, if it has one.
     pub(super) fn drop_of(&mut self, uid: &Name) {
-        if let Some((deadline, claim)) = self.by_pod.remove(uid) {
-            self.by_deadline.remove(&(deadline, uid.clone()));
-            self.count(&claim, false);
-        }
+        let former = self.remove(uid);
+        self.opened += u64::from(former.is_some());
+    }
+
+    /// Ends the claim of a pod, which takes what it claimed: all but one of the places are left to
+    /// others.
+    pub(super) fn redeem(&mut self, uid: &Name) {
+        let places = |claim: Claim| claim.fresh.len() + usize::from(claim.reserve > 0);
+        let former = self.remove(uid).map_or(0, places);
+        self.opened += u64::from(former > 1);
+    }
+
+    fn remove(&mut self, uid: &Name) -> Option<Claim> {
+        let (deadline, claim) = self.by_pod.remove(uid)?;
+        self.by_deadline.remove(&(deadline, uid.clone()));
+        self.count(&claim, false);
+        Some(claim)
+    }
+
+    pub(super) const fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// Ends the claims whose time is over.

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
+use super::claim::Pot;
 use super::standing::{AppStanding, PerFamily, PoolStanding};
+use super::tally::Tally;
 use super::view::{Face, View};
 use crate::counted::{CountedMap, CountedSet};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Owner, Slot, Tenant};
+use crate::owner::{AppRef, Slot, Tenant};
+use crate::policy::ReleasePolicy;
 use crate::range::Family;
-use crate::record::{Attachment, Record, Version};
+use crate::record::{Attachment, MarkKind, Record, Version};
 use crate::time::WallTime;
 
 /// A durable record as it is known.
@@ -33,6 +37,11 @@ pub(super) struct Ledger {
     app_views: BTreeMap<(Name, Name), View>,
     app_namespaces: BTreeSet<(Name, Name)>,
     pool_views: BTreeMap<Name, View>,
+    /// Addresses that rest until this node is back.
+    rests: BTreeSet<(Name, IpAddr)>,
+    /// Apps with a cap that was never known.
+    unlearnt: BTreeSet<AppRef>,
+    tally: Tally,
 }
 
 impl Ledger {
@@ -48,21 +57,38 @@ impl Ledger {
             app_views: BTreeMap::new(),
             app_namespaces: BTreeSet::new(),
             pool_views: BTreeMap::new(),
+            rests: BTreeSet::new(),
+            unlearnt: BTreeSet::new(),
+            tally: Tally::default(),
         }
     }
 
-    /// Puts a record in the place of what is there, or nothing. O(log n).
-    pub(super) fn set(&mut self, ip: IpAddr, known: Option<Known>) {
+    /// Puts a record in the place of what is there, or nothing; answers with what was there. O(log n).
+    pub(super) fn set(&mut self, ip: IpAddr, known: Option<Known>) -> Option<Known> {
         let record = known.as_ref().map(|known| Arc::clone(&known.record));
         let former = match known {
             Some(known) => self.records.insert(ip, known),
             None => self.records.remove(&ip),
         };
-        if let Some(former) = former {
+        if let Some(former) = &former {
             self.unindex(ip, &former.record);
         }
         if let Some(record) = record {
             self.index(ip, &record);
+        }
+        // Last, so that what is known of an app outlives a change of its only record.
+        if let Some(former) = &former {
+            self.tidy(&former.record);
+        }
+        former
+    }
+
+    fn tidy(&mut self, former: &Record) {
+        if let Some(tenant) = former.owner.tenant() {
+            self.tidy_app(&standing_key(tenant));
+        }
+        if let Some(pool) = former.owner.pool() {
+            self.tidy_pool(pool);
         }
     }
 
@@ -129,7 +155,46 @@ impl Ledger {
     pub(super) fn tidy_app(&mut self, app: &AppRef) {
         if self.apps.get(app).is_some_and(AppStanding::is_empty) {
             self.apps.remove(app);
+            self.unlearnt.remove(app);
         }
+    }
+
+    /// The apps behind `after`, in order, and for each namespace its bare pods as one.
+    pub(super) fn apps_after(
+        &self,
+        after: Option<&AppRef>,
+    ) -> impl Iterator<Item = (&AppRef, &AppStanding)> {
+        let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.apps.range((behind, Bound::Unbounded))
+    }
+
+    /// Remembers how many pods the app may have, if it has anything; says whether it may have more
+    /// than before.
+    pub(super) fn learn(&mut self, app: &AppRef, limit: Option<u64>) -> bool {
+        let Some(standing) = self.apps.get_mut(app) else {
+            return false;
+        };
+        let former = standing.limit.filter(|_| standing.learnt);
+        standing.limit = limit;
+        standing.learnt = true;
+        self.unlearnt.remove(app);
+        former.is_some_and(|former| limit.is_none_or(|limit| limit > former))
+    }
+
+    /// How many apps have a cap that was never known.
+    pub(super) fn unlearnt(&self) -> usize {
+        self.unlearnt.len()
+    }
+
+    pub(super) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The addresses that rest until this node is back, ascending.
+    pub(super) fn rests_of(&self, node: &Name) -> impl Iterator<Item = IpAddr> {
+        let resting = self.rests.range((node.clone(), LOWEST)..);
+        let resting = resting.take_while(move |(other, _)| other == node);
+        resting.map(|(_, ip)| *ip)
     }
 
     pub(super) fn pool(&self, pool: &PoolName) -> Option<&PoolStanding> {
@@ -175,8 +240,12 @@ impl Ledger {
 
     fn index(&mut self, ip: IpAddr, record: &Record) {
         if let Some(tenant) = record.owner.tenant() {
-            self.index_tenant(ip, tenant, record.updated_at);
+            self.index_tenant(ip, tenant, record);
         }
+        if let Some(node) = rests_for(record) {
+            self.rests.insert((node.clone(), ip));
+        }
+        self.tally.count(record, true);
         if let Some(pool) = record.owner.pool() {
             self.pool_mut(pool).total += 1;
         }
@@ -190,12 +259,15 @@ impl Ledger {
     fn unindex(&mut self, ip: IpAddr, record: &Record) {
         self.withdraw(ip, record);
         if let Some(tenant) = record.owner.tenant() {
-            self.unindex_tenant(ip, tenant);
+            self.unindex_tenant(ip, tenant, record);
         }
+        if let Some(node) = rests_for(record) {
+            self.rests.remove(&(node.clone(), ip));
+        }
+        self.tally.count(record, false);
         if let Some(pool) = record.owner.pool() {
             let standing = self.pool_mut(pool);
             standing.total = standing.total.saturating_sub(1);
-            self.tidy_pool(pool);
         }
         if let Some(attachment) = &record.attachment {
             self.by_attachment.remove(&(attachment.clone(), ip));
@@ -203,18 +275,29 @@ impl Ledger {
         self.hide(ip, &Face::of(record));
     }
 
-    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, since: WallTime) {
+    fn index_tenant(&mut self, ip: IpAddr, tenant: &Tenant, record: &Record) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
             let others = self.of_uid(&pod.uid);
             self.by_uid.insert((pod.uid.clone(), ip));
             self.app_mut(&key).pods += u64::from(others.is_empty());
-            self.see_together(ip, &key, others, since);
+            self.see_together(ip, &key, others, record.updated_at);
         }
         let standing = self.app_mut(&key);
         standing.slots.insert((tenant.slot.clone(), ip));
         if tenant.slot == Slot::Any && tenant.pool.is_none() {
             standing.any.change(Family::of(ip), true);
+        }
+        standing.capped += u64::from(is_capped(tenant, record.policy));
+        standing.immutable += u64::from(ends_with_app(tenant, record.policy));
+        self.note_unlearnt(&key);
+    }
+
+    fn note_unlearnt(&mut self, app: &AppRef) {
+        let standing = self.apps.get(app);
+        match standing.is_some_and(|standing| standing.capped > 0 && !standing.learnt) {
+            true => _ = self.unlearnt.insert(app.clone()),
+            false => _ = self.unlearnt.remove(app),
         }
     }
 
@@ -233,7 +316,7 @@ impl Ledger {
         *seen = count.max(*seen);
     }
 
-    fn unindex_tenant(&mut self, ip: IpAddr, tenant: &Tenant) {
+    fn unindex_tenant(&mut self, ip: IpAddr, tenant: &Tenant, record: &Record) {
         let key = standing_key(tenant);
         if let Some(pod) = &tenant.pod {
             self.by_uid.remove(&(pod.uid.clone(), ip));
@@ -246,23 +329,29 @@ impl Ledger {
         if tenant.slot == Slot::Any && tenant.pool.is_none() {
             standing.any.change(Family::of(ip), false);
         }
-        self.tidy_app(&key);
+        let (capped, ends) = (
+            is_capped(tenant, record.policy),
+            ends_with_app(tenant, record.policy),
+        );
+        standing.capped = standing.capped.saturating_sub(u64::from(capped));
+        standing.immutable = standing.immutable.saturating_sub(u64::from(ends));
+        self.note_unlearnt(&key);
     }
 
     /// Lets pods take the address from its reserve, if it is in one that several may take from.
     pub(super) fn offer(&mut self, ip: IpAddr, record: &Record) {
-        match reserve_of(&record.owner) {
-            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.insert(ip),
-            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.insert(ip),
+        match Pot::of(&record.owner) {
+            Some(Pot::App(app)) => _ = self.app_mut(&app).reserve.insert(ip),
+            Some(Pot::Pool(pool)) => _ = self.pool_mut(&pool).reserve.insert(ip),
             None => {}
         }
     }
 
     /// Keeps pods from taking the address from its reserve.
     pub(super) fn withdraw(&mut self, ip: IpAddr, record: &Record) {
-        match reserve_of(&record.owner) {
-            Some(Reserve::App(app)) => _ = self.app_mut(&app).reserve.remove(&ip),
-            Some(Reserve::Pool(pool)) => _ = self.pool_mut(&pool).reserve.remove(&ip),
+        match Pot::of(&record.owner) {
+            Some(Pot::App(app)) => _ = self.app_mut(&app).reserve.remove(&ip),
+            Some(Pot::Pool(pool)) => _ = self.pool_mut(&pool).reserve.remove(&ip),
             None => {}
         }
     }
@@ -304,6 +393,23 @@ impl Ledger {
     }
 }
 
+/// The node whose return ends the record's rest.
+fn rests_for(record: &Record) -> Option<&Name> {
+    let mark = record.mark.as_ref()?;
+    mark.node.as_ref().filter(|_| mark.kind == MarkKind::Rest)
+}
+
+/// Whether the address is kept when its pod ends, and the pod counts for its app's cap.
+fn is_capped(tenant: &Tenant, policy: ReleasePolicy) -> bool {
+    let counted = matches!(tenant.slot, Slot::Any | Slot::Ordinal(_));
+    counted && policy.is_sticky() && tenant.app.is_some()
+}
+
+/// Whether the address is freed when its app ends.
+fn ends_with_app(tenant: &Tenant, policy: ReleasePolicy) -> bool {
+    policy == ReleasePolicy::Immutable && tenant.pool.is_none() && tenant.app.is_some()
+}
+
 /// Below every address.
 const LOWEST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
@@ -318,25 +424,6 @@ fn hide_from<K: Ord>(views: &mut BTreeMap<K, View>, key: &K, ip: IpAddr, face: &
         views.remove(key);
     }
     empty
-}
-
-/// A reserve that several pods may take from.
-enum Reserve {
-    App(AppRef),
-    Pool(PoolName),
-}
-
-fn reserve_of(owner: &Owner) -> Option<Reserve> {
-    match owner {
-        Owner::Pool(pool) => Some(Reserve::Pool(pool.clone())),
-        Owner::Slot(tenant) if tenant.pod.is_none() && tenant.slot == Slot::Any => {
-            Some(match &tenant.pool {
-                Some(pool) => Reserve::Pool(pool.clone()),
-                None => Reserve::App(standing_key(tenant)),
-            })
-        }
-        Owner::Slot(_) | Owner::Administrator(_) | Owner::Nobody => None,
-    }
 }
 
 /// Under which key a tenant's addresses are counted: its app, or for bare pods one key for all of

@@ -9,7 +9,7 @@ use super::stage::{Draft, Staged};
 use super::verdict::{Verdict, keeper};
 use crate::fact::{PodState, World};
 use crate::name::Name;
-use crate::owner::{AppRef, Owner, Pod, Slot, Tenant};
+use crate::owner::{Owner, Pod, Slot, Tenant};
 use crate::plan::{Event, Plan};
 use crate::record::{Attachment, Mark, MarkKind, Record};
 use crate::time::Now;
@@ -66,7 +66,7 @@ impl Engine {
 
     /// Takes the bound pod off an address that it does not use: what its app or pool kept for any of
     /// its pods goes back there.
-    fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
+    pub(super) fn stage_extra(&mut self, draft: &mut Draft, ip: IpAddr, now: Now) {
         let record = self.ledger.record(ip).cloned();
         let tenant = record.as_ref().and_then(|record| record.owner.tenant());
         match (&record, tenant) {
@@ -116,7 +116,7 @@ impl Engine {
     /// Lost records of a pod that has ended need not be written again: their addresses are free.
     fn forget_missing(&mut self, uid: &Name) {
         let theirs = |record: &Record| record.owner.pod().is_some_and(|pod| pod.uid == *uid);
-        let lost = self.missing.iter().filter(|(_, record)| theirs(record));
+        let lost = self.missing.iter().filter(|(_, lost)| theirs(&lost.record));
         for ip in lost.map(|(ip, _)| *ip).collect::<Vec<_>>() {
             self.missing.remove(&ip);
             self.refresh(ip);
@@ -177,28 +177,6 @@ impl Engine {
         let mut draft = self.draft(now);
         for ip in lost {
             self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
-        }
-        self.finish(draft)
-    }
-
-    /// The app has another size, or is gone: frees what it keeps in reserve and has no slot for any
-    /// more, the highest addresses first. To be called again until the plan is empty.
-    pub fn plan_app(&mut self, app: &AppRef, world: &dyn World, now: Now) -> Plan {
-        self.learn(Some(app), world);
-        let slots = self
-            .ledger
-            .app(app)
-            .map(|standing| standing.slots.iter().rev());
-        let kept: Vec<IpAddr> = slots.into_iter().flatten().map(|(_, ip)| *ip).collect();
-        let mut draft = self.draft(now);
-        for ip in kept {
-            if draft.len() >= MOST_WRITES {
-                break;
-            }
-            let resting = self.ledger.record(ip);
-            if !resting.is_some_and(|record| self.is_resting(ip, record, now)) {
-                self.stage_reserve_check(&mut draft, ip, world, now);
-            }
         }
         self.finish(draft)
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Engine;
 use super::flaw::Flaw;
 use super::ledger::Known;
+use super::{Engine, Missing};
 use crate::record::{Target, Value, Version};
 use crate::time::Now;
 
@@ -79,10 +79,10 @@ impl Engine {
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
                 self.tombstones.remove(target);
-                self.pools.insert(pool.clone(), (version, record));
+                self.set_pool(pool.clone(), Some((version, record)));
             }
             _ => {
-                self.miss(target);
+                self.miss(target, now);
                 self.forget(target, version, now);
             }
         }
@@ -90,7 +90,7 @@ impl Engine {
     }
 
     /// Holds the address of a live pod whose record others deleted.
-    pub(super) fn miss(&mut self, target: &Target) {
+    pub(super) fn miss(&mut self, target: &Target, now: Now) {
         let Target::Address(ip) = target else { return };
         let live = self
             .ledger
@@ -98,7 +98,8 @@ impl Engine {
             .filter(|record| record.is_live())
             .cloned();
         if let Some(record) = live {
-            self.missing.insert(*ip, record);
+            let attempt = self.attempt_at(*ip, now);
+            self.missing.insert(*ip, Missing { record, attempt });
         }
     }
 

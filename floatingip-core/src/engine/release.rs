@@ -166,7 +166,8 @@ impl std::fmt::Display for Joined<'_> {
     }
 }
 
-struct Described<'a>(&'a Owner);
+/// An owner in words.
+pub(super) struct Described<'a>(pub(super) &'a Owner);
 
 impl std::fmt::Display for Described<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -60,6 +60,9 @@ impl Engine {
         }
         // Last, so that an app whose first address this is stays known, with its cap.
         self.relieve(id);
+        if !settled.is_complete() {
+            self.note_opening();
+        }
         settled
     }
 
@@ -92,7 +95,7 @@ impl Engine {
                 }
             }
             (Target::Pool(pool), Some(Value::Pool(record))) => {
-                self.pools.insert(pool, (version, record));
+                self.set_pool(pool, Some((version, record)));
             }
             (target, _) => self.forget(&target, version, now),
         }
@@ -122,7 +125,7 @@ impl Engine {
             }
             None => match write.expect {
                 Some(version) => {
-                    self.miss(&write.target);
+                    self.miss(&write.target, now);
                     self.forget(&write.target, version, now);
                 }
                 None => self.let_go(&write.target),
@@ -138,7 +141,7 @@ impl Engine {
         }
         match target {
             Target::Address(ip) => self.set_record(*ip, None, now),
-            Target::Pool(pool) => _ = self.pools.remove(pool),
+            Target::Pool(pool) => self.set_pool(pool.clone(), None),
         }
     }
 

@@ -33,12 +33,15 @@ impl Space {
         self.usable.size() - self.taken.size()
     }
 
-    pub(super) fn set_taken(&mut self, ip: IpAddr, taken: bool) {
+    /// Notes whether an address is taken; says whether it has become free.
+    pub(super) fn set_taken(&mut self, ip: IpAddr, taken: bool) -> bool {
+        let before = self.taken.size();
         if taken && self.usable.contains(ip) {
             self.taken.insert(ip);
         } else {
             self.taken.remove(ip);
         }
+        self.taken.size() < before
     }
 
     /// Lets the search go on behind `ip`.

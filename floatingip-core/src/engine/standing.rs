@@ -27,8 +27,14 @@ pub(super) struct AppStanding {
     /// The most addresses of a family that one pod was seen to have: what a slot is worth while no
     /// pod has asked, as after a restart.
     pub(super) seen: PerFamily,
-    /// The most pods that may have addresses, as last known. None: never known.
+    /// The most pods that may have addresses, as last known. None: not limited, or never known.
     pub(super) limit: Option<u64>,
+    /// Whether the app's slots were ever known.
+    pub(super) learnt: bool,
+    /// How many of its addresses are kept when their pods end, and count for its cap.
+    pub(super) capped: u64,
+    /// How many of its addresses are freed when it ends.
+    pub(super) immutable: u64,
 }
 
 /// The addresses of one pool.

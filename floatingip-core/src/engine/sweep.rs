@@ -6,10 +6,10 @@ use std::ops::Bound;
 
 use super::lifecycle::Ending;
 use super::stage::{Draft, Staged};
-use super::{Attempt, Engine, lifecycle::MOST_WRITES};
-use crate::fact::{Fact, World};
+use super::{Attempt, Engine, Missing, lifecycle::MOST_WRITES};
+use crate::fact::{Fact, PodState, World};
 use crate::name::Name;
-use crate::owner::Owner;
+use crate::owner::Pod;
 use crate::plan::{Event, Plan};
 use crate::record::{MarkKind, Record};
 use crate::time::Now;
@@ -26,8 +26,8 @@ pub struct Swept {
 
 impl Engine {
     /// Looks at up to `slice` records behind `after`, lost ones among them, and plans what has to be
-    /// repaired: pods that ended unseen, reserves that nothing keeps, second addresses of one slot,
-    /// marks that are over, addresses of pods that never got bound, records that somebody deleted
+    /// repaired: pods that ended unseen, reserves that nothing keeps, second addresses of one slot
+    /// (also those of a bound pod that its binding does not name), marks that are over, addresses of pods that never got bound, records that somebody deleted
     /// under a live pod. O(slice · log n).
     pub fn plan_sweep(
         &mut self,
@@ -40,14 +40,38 @@ impl Engine {
         let mut draft = self.draft(now);
         let batch = self.sweep_batch(after, slice.clamp(1, MOST_WRITES));
         for ip in &batch {
-            match self.missing.contains_key(ip) {
-                true => self.stage_restore(&mut draft, *ip, world),
-                false => self.stage_repair(&mut draft, *ip, world, now),
-            }
+            self.stage_either(&mut draft, *ip, world, now);
         }
         Swept {
             plan: self.finish(draft),
             next: batch.last().copied(),
+        }
+    }
+
+    /// Looks at one address, and plans what has to be repaired there: the same as a sweep does, at
+    /// once. For a record that was deleted by hand under a live pod.
+    pub fn plan_repair(&mut self, ip: IpAddr, world: &dyn World, now: Now) -> Plan {
+        let mut draft = self.draft(now);
+        self.stage_either(&mut draft, ip, world, now);
+        self.finish(draft)
+    }
+
+    /// The node is ready again, or gone for good: ends the rests of addresses whose former pods may
+    /// still have run there. What the world says of the node is heeded. To be called again until the
+    /// plan is empty. O(log n) for each of them.
+    pub fn plan_rested(&mut self, node: &Name, world: &dyn World, now: Now) -> Plan {
+        let resting: Vec<IpAddr> = self.ledger.rests_of(node).take(MOST_WRITES).collect();
+        let mut draft = self.draft(now);
+        for ip in resting {
+            self.stage_repair(&mut draft, ip, world, now);
+        }
+        self.finish(draft)
+    }
+
+    fn stage_either(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
+        match self.missing.contains_key(&ip) {
+            true => self.stage_restore(draft, ip, world, now),
+            false => self.stage_repair(draft, ip, world, now),
         }
     }
 
@@ -98,12 +122,16 @@ impl Engine {
         let standing = world.pod(&tenant.namespace, &pod.name);
         // While a plan gives it addresses, the last attempt is not over.
         let tries = self.arrival_of(&pod.uid).is_some();
-        match standing.map(|state| (state.still_is(pod), state.bound)) {
-            Fact::Gone | Fact::Known((false, _)) => {
+        match &standing {
+            Fact::Gone => self.stage_end(draft, ip, &Ending::Certain, world, now),
+            Fact::Known(state) if !state.still_is(pod) => {
                 self.stage_end(draft, ip, &Ending::Certain, world, now);
             }
-            Fact::Known((true, bound)) if !tries && self.never_bound(ip, bound, now) => {
+            Fact::Known(state) if !tries && self.never_bound(ip, state.bound, now) => {
                 self.stage_unbound(draft, ip, world, now);
+            }
+            Fact::Known(state) if !tries && self.is_extra(ip, pod, state) => {
+                self.stage_extra(draft, ip, now);
             }
             _ if self.is_over(ip, record, world, now) => self.stage_lift(draft, ip, record),
             _ => {}
@@ -116,12 +144,31 @@ impl Engine {
             self.provisional.remove(&ip);
             return false;
         }
+        let attempt = self.attempt_at(ip, now);
+        self.provisional.insert(ip, attempt);
+        self.is_old(attempt, now)
+    }
+
+    /// The last attempt to get bound with the address; where none is known of, it counts from now.
+    pub(super) fn attempt_at(&self, ip: IpAddr, now: Now) -> Attempt {
         let first_seen = Attempt {
             at: now.elapsed,
             fresh: false,
         };
-        let attempt = *self.provisional.entry(ip).or_insert(first_seen);
+        self.provisional.get(&ip).copied().unwrap_or(first_seen)
+    }
+
+    /// Whether nothing can come of the attempt any more.
+    fn is_old(&self, attempt: Attempt, now: Now) -> bool {
         now.elapsed.saturating_sub(attempt.at) >= self.settings.provisional_life
+    }
+
+    /// Whether the pod is bound with other addresses of its own, and not with this one (ONE-SLOT).
+    /// A binding that names nothing the pod has by the records proves nothing.
+    fn is_extra(&self, ip: IpAddr, pod: &Pod, state: &PodState) -> bool {
+        let named = |ip: &IpAddr| state.addresses.contains(ip);
+        let bound = state.bound && !named(&ip);
+        bound && self.ledger.of_uid(&pod.uid).iter().any(named)
     }
 
     /// Takes the pod that was never bound off an address, which is then as it was before.
@@ -149,16 +196,16 @@ impl Engine {
     }
 
     /// Writes a record again that somebody deleted under a live pod.
-    fn stage_restore(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World) {
-        let Some(record) = self.missing.get(&ip).cloned() else {
+    fn stage_restore(&mut self, draft: &mut Draft, ip: IpAddr, world: &dyn World, now: Now) {
+        let Some(lost) = self.missing.get(&ip).cloned() else {
             return;
         };
         if self.is_held(ip) {
             return;
         }
-        match self.is_still_there(&record.owner, world) {
+        match self.is_still_there(&lost, world, now) {
             Fact::Known(()) => {
-                let again = Staged::same_owner((*record).clone());
+                let again = Staged::same_owner((*lost.record).clone());
                 self.stage(draft, ip, Event::Restore, Some(again));
             }
             Fact::Gone => {
@@ -169,15 +216,18 @@ impl Engine {
         }
     }
 
-    /// Whether the pod of a lost record still uses the address. One that is not bound yet does not:
-    /// it gets an address when it tries again.
-    fn is_still_there(&self, owner: &Owner, world: &dyn World) -> Fact<()> {
+    /// Whether the pod of a lost record still uses the address. While its last attempt is young its
+    /// binding may be on its way; later, one that is not bound gets an address when it tries again.
+    fn is_still_there(&self, lost: &Missing, world: &dyn World, now: Now) -> Fact<()> {
+        let owner = &lost.record.owner;
         let Some((tenant, pod)) = owner.tenant().zip(owner.pod()) else {
             return Fact::Gone;
         };
+        let young = !self.is_old(lost.attempt, now);
         match world.pod(&tenant.namespace, &pod.name) {
             Fact::Unknown => Fact::Unknown,
             Fact::Known(state) if self.uses_addresses(pod, &state) => Fact::Known(()),
+            Fact::Known(state) if young && state.still_is(pod) => Fact::Known(()),
             Fact::Known(_) | Fact::Gone => Fact::Gone,
         }
     }

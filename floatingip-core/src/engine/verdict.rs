@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Engine;
+use super::as_if::AsIf;
 use super::ledger::standing_key;
 use crate::fact::{AppState, Fact, Slots, World};
 use crate::owner::{Owner, Slot, Tenant};
@@ -30,8 +31,20 @@ impl Engine {
         policy: ReleasePolicy,
         world: &dyn World,
     ) -> Verdict {
+        self.verdict_beside(&AsIf::default(), ip, tenant, policy, world)
+    }
+
+    /// The same beside what else would have been freed.
+    pub(super) fn verdict_beside(
+        &self,
+        as_if: &AsIf,
+        ip: IpAddr,
+        tenant: &Tenant,
+        policy: ReleasePolicy,
+        world: &dyn World,
+    ) -> Verdict {
         if let Some(pool) = &tenant.pool {
-            return match self.pool_surplus(pool) > 0 {
+            return match self.pool_surplus(pool) > as_if.freed_of_pool(pool) {
                 true => Verdict::Free,
                 false => keep(tenant),
             };
@@ -39,11 +52,17 @@ impl Engine {
         match (policy, &tenant.slot) {
             (ReleasePolicy::PodDelete, _) | (_, Slot::Once(_)) => Verdict::Free,
             (ReleasePolicy::Never, _) => keep(tenant),
-            (ReleasePolicy::Immutable, _) => self.immutable_verdict(ip, tenant, world),
+            (ReleasePolicy::Immutable, _) => self.immutable_verdict(as_if, ip, tenant, world),
         }
     }
 
-    fn immutable_verdict(&self, ip: IpAddr, tenant: &Tenant, world: &dyn World) -> Verdict {
+    fn immutable_verdict(
+        &self,
+        as_if: &AsIf,
+        ip: IpAddr,
+        tenant: &Tenant,
+        world: &dyn World,
+    ) -> Verdict {
         // A bare pod has no app to outlive: kept as under `never`.
         let Some(app) = tenant.app_ref() else {
             return keep(tenant);
@@ -52,7 +71,7 @@ impl Engine {
             Fact::Unknown => true,
             Fact::Gone => false,
             Fact::Known(state) => {
-                same_app(tenant, &state) && self.has_slot(ip, tenant, &state, world)
+                same_app(tenant, &state) && self.has_slot(as_if, ip, tenant, &state, world)
             }
         };
         if has_slot {
@@ -62,10 +81,20 @@ impl Engine {
         }
     }
 
-    fn has_slot(&self, ip: IpAddr, tenant: &Tenant, state: &AppState, world: &dyn World) -> bool {
+    fn has_slot(
+        &self,
+        as_if: &AsIf,
+        ip: IpAddr,
+        tenant: &Tenant,
+        state: &AppState,
+        world: &dyn World,
+    ) -> bool {
+        let family = Family::of(ip);
         match (&tenant.slot, &state.slots) {
-            (Slot::Any, _) => pods_allowed(state)
-                .is_none_or(|limit| self.app_surplus(tenant, Family::of(ip), limit) == 0),
+            (Slot::Any, _) => pods_allowed(state).is_none_or(|limit| {
+                let freed = as_if.freed_of_app(standing_key(tenant), family);
+                self.app_surplus(tenant, family, limit) <= freed
+            }),
             (Slot::Ordinal(ordinal), Slots::Ordinals { start, count }) => ordinal
                 .checked_sub(*start)
                 .is_some_and(|n| n < u64::from(*count)),
@@ -77,7 +106,7 @@ impl Engine {
     }
 
     /// How many addresses the app has above its slots.
-    pub(super) fn app_surplus(&self, tenant: &Tenant, family: Family, limit: u64) -> u64 {
+    fn app_surplus(&self, tenant: &Tenant, family: Family, limit: u64) -> u64 {
         let standing = self.ledger.app(&standing_key(tenant));
         standing.map_or(0, |standing| standing.surplus(family, limit))
     }

@@ -8,10 +8,11 @@ use thiserror::Error;
 
 use super::{Orchestrator, Patience, Stuck, Timer};
 use crate::engine::{
-    Allocation, Ending, Engine, Live, MarkRefusal, Named, NotReleased, Releasing, Settled,
+    Adoption, Allocation, Ending, Engine, Live, MarkRefusal, Named, NotAdopted, NotReleased,
+    Releasing, Settled,
 };
 use crate::fact::World;
-use crate::name::{Name, PoolName};
+use crate::name::Name;
 use crate::plan::Plan;
 use crate::record::{Attachment, Target};
 use crate::refusal::Refusal;
@@ -59,6 +60,15 @@ pub struct ReleaseReport {
     pub released: Vec<IpAddr>,
     /// The others, and why.
     pub unreleased: Vec<(IpAddr, NotReleased)>,
+}
+
+/// What became of an adoption.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdoptReport {
+    /// The addresses that were recorded as the pod's now; those that were before are left out.
+    pub adopted: Vec<IpAddr>,
+    /// Those that cannot be the pod's, and why.
+    pub refused: Vec<(IpAddr, NotAdopted)>,
 }
 
 impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
@@ -117,6 +127,33 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         engine.plan_allocate(request, &reach, &self.world, now)
     }
 
+    /// Records what a pod uses that is bound and has no record, or not all of them; see
+    /// [`Engine::plan_adopt`] for what the caller vouches for.
+    ///
+    /// # Errors
+    /// It was not written, or it is not certain yet. What cannot be adopted is no error: the report
+    /// says why.
+    pub async fn adopt(
+        &self,
+        request: &PodRequest,
+        addresses: &[IpAddr],
+    ) -> Result<AdoptReport, Stuck> {
+        self.check_room()?;
+        let mut report = AdoptReport::default();
+        for _ in 0..self.limits.attempts {
+            let now = self.timer.now();
+            let Adoption { plan, refused } = self.engine().plan_adopt(request, addresses, now);
+            let settled = self.carry_out_patiently(plan).await?;
+            report.adopted.extend(self::addresses(&settled.applied));
+            report.refused = refused;
+            // Refused: somebody else was quicker, so look again who has it.
+            if settled.refused.is_empty() {
+                return complete(&settled).map(|()| report);
+            }
+        }
+        Err(Stuck::Contended)
+    }
+
     /// The pod is bound with these addresses; what else it had is freed.
     ///
     /// # Errors
@@ -169,7 +206,10 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     }
 
     /// Once, and again where somebody else was quicker.
-    async fn once(&self, mut plan: impl FnMut(&mut Engine, Now) -> Plan) -> Result<(), Stuck> {
+    pub(super) async fn once(
+        &self,
+        mut plan: impl FnMut(&mut Engine, Now) -> Plan,
+    ) -> Result<(), Stuck> {
         for _ in 0..self.limits.attempts {
             let planned = plan(&mut self.engine(), self.timer.now());
             let settled = self.carry_out_patiently(planned).await?;
@@ -242,42 +282,31 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         Ok(self.confirmed(plan).await)
     }
 
-    async fn confirmed(&self, plan: Plan) -> Result<(), Stuck> {
-        complete(&self.carry_out_patiently(plan).await?)
-    }
-
-    /// Compares every record with the facts and repairs what events missed; then gives pools what is
-    /// owed to them. Answers with the number of repairs.
+    /// Reserves a free address for an administrator: it is not given to pods.
     ///
     /// # Errors
-    /// The store did not do some of it; the next sweep tries again.
-    pub async fn sweep(&self) -> Result<usize, Stuck> {
-        let mut after = None;
-        let mut repairs = 0;
-        let mut all = Ok(());
-        loop {
-            let now = self.timer.now();
-            let swept = self
-                .engine()
-                .plan_sweep(after, self.limits.slice, &self.world, now);
-            let settled = self.carry_out_patiently(swept.plan).await?;
-            repairs += settled.applied.len();
-            let slice = done(&settled);
-            all = all.and(slice);
-            after = swept.next;
-            if after.is_none() {
-                break;
-            }
+    /// Why it cannot be reserved; within it, that the store did not do it.
+    pub async fn reserve(&self, ip: IpAddr, key: Name) -> Result<Result<(), Stuck>, MarkRefusal> {
+        if let Err(stuck) = self.check_room() {
+            return Ok(Err(stuck));
         }
-        let pools: Vec<PoolName> = self.engine().pools().cloned().collect();
-        for pool in &pools {
-            // What one pool lacks is no reason to leave out the next, unless waiting is in vain.
-            match self.repair_pool(pool).await {
-                Err(Stuck::Uncertain) => return Err(Stuck::Uncertain),
-                repaired => all = all.and(repaired),
-            }
-        }
-        all.map(|()| repairs)
+        let now = self.timer.now();
+        let plan = self.engine().plan_reserve(ip, key, now)?;
+        Ok(self.confirmed(plan).await)
+    }
+
+    /// Ends an administrator's reservation.
+    ///
+    /// # Errors
+    /// Why it cannot be ended; within it, that the store did not do it.
+    pub async fn unreserve(&self, ip: IpAddr) -> Result<Result<(), Stuck>, MarkRefusal> {
+        let now = self.timer.now();
+        let plan = self.engine().plan_unreserve(ip, now)?;
+        Ok(self.confirmed(plan).await)
+    }
+
+    async fn confirmed(&self, plan: Plan) -> Result<(), Stuck> {
+        complete(&self.carry_out_patiently(plan).await?)
     }
 }
 

@@ -108,8 +108,12 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
     }
 
-    /// Frees what a pool has too much and gives it what is owed to it.
-    pub(super) async fn repair_pool(&self, pool: &PoolName) -> Result<(), Stuck> {
+    /// Frees what a pool has too much and gives it what is owed to it: after a change of its size that
+    /// others made, and in each sweep. A pool for which no subnet has enough stays owed.
+    ///
+    /// # Errors
+    /// The store did not do some of it, or it is not certain yet; the next sweep does it.
+    pub async fn repair_pool(&self, pool: &PoolName) -> Result<(), Stuck> {
         self.trim(pool).await?;
         self.fill(pool).await.map(|_| ())
     }

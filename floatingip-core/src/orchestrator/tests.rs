@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::*;
 use crate::config::{Config, Strictness};
-use crate::fact::{AppState, Fact, NodeState, PodState};
+use crate::fact::{AppState, Fact, NodeState, PodState, Slots};
 use crate::memory::MemoryStore;
 use crate::owner::AppRef;
 use crate::plan::Batch;
@@ -226,27 +226,53 @@ impl Store for Net {
 
 /// A world that knows of pods what the test tells it.
 #[derive(Default)]
-struct Roster(Mutex<BTreeMap<String, Fact<PodState>>>);
+struct Roster {
+    pods: Mutex<BTreeMap<String, Fact<PodState>>>,
+    /// Of every app.
+    app: Mutex<Option<Fact<AppState>>>,
+    ready: Mutex<Vec<Name>>,
+}
 
 impl Roster {
+    fn pods(&self) -> MutexGuard<'_, BTreeMap<String, Fact<PodState>>> {
+        self.pods.lock().expect("no test panics here")
+    }
+
     fn gone(&self, name: &str) {
-        let mut pods = self.0.lock().expect("no test panics here");
-        pods.insert(name.to_owned(), Fact::Gone);
+        self.pods().insert(name.to_owned(), Fact::Gone);
+    }
+
+    fn runs(&self, name: &str, uid: &Name) {
+        let state = PodState::new(uid.clone()).with_bound(true);
+        self.pods().insert(name.to_owned(), Fact::Known(state));
+    }
+
+    fn app_is(&self, app: Fact<AppState>) {
+        *self.app.lock().expect("no test panics here") = Some(app);
+    }
+
+    fn ready(&self, node: &Name) {
+        let mut ready = self.ready.lock().expect("no test panics here");
+        ready.push(node.clone());
     }
 }
 
 impl World for Roster {
     fn app(&self, _: &AppRef) -> Fact<AppState> {
-        Fact::Unknown
+        let app = self.app.lock().expect("no test panics here");
+        app.clone().unwrap_or(Fact::Unknown)
     }
 
     fn pod(&self, _: &str, name: &str) -> Fact<PodState> {
-        let pods = self.0.lock().expect("no test panics here");
-        pods.get(name).cloned().unwrap_or(Fact::Unknown)
+        self.pods().get(name).cloned().unwrap_or(Fact::Unknown)
     }
 
-    fn node(&self, _: &str) -> Fact<NodeState> {
-        Fact::Unknown
+    fn node(&self, name: &str) -> Fact<NodeState> {
+        let ready = self.ready.lock().expect("no test panics here");
+        match ready.iter().any(|node| node.as_str() == name) {
+            true => Fact::Known(NodeState::new(true)),
+            false => Fact::Unknown,
+        }
     }
 }
 
@@ -261,4 +287,7 @@ fn every_operation_can_be_sent_to_another_thread() {
     sent(lab.release(&[]));
     sent(lab.sweep());
     sent(lab.tend());
+    sent(lab.restore(ip(2)));
+    sent(lab.repair_pool(&pool));
+    sent(lab.node_ready(&"node-1".into()));
 }

@@ -25,6 +25,7 @@ use floatingip_core::record::Target;
 use floatingip_core::testing::{Counts, Fault, FaultyStore, block_on};
 use floatingip_core::{Name, Now, PoolName, Store};
 
+mod adapter;
 mod administration;
 mod allocation;
 mod check;
@@ -87,6 +88,8 @@ pub(crate) struct Model {
     /// What slots must find again (STICKY).
     expected: BTreeMap<IpAddr, SlotRef>,
     reserved: BTreeSet<IpAddr>,
+    /// How many operations there were.
+    steps: u64,
     /// What was planned and became of it, where somebody wants to read it.
     story: Option<String>,
     /// How often something of each kind was really done.
@@ -167,6 +170,7 @@ impl Model {
             robbed: BTreeMap::new(),
             expected: BTreeMap::new(),
             reserved: BTreeSet::new(),
+            steps: 0,
             story: None,
             done: BTreeMap::new(),
         }
@@ -191,9 +195,13 @@ impl Model {
     }
 
     fn step(&mut self, op: &Op) -> Checked {
+        let probe = self.probe(op);
         self.pass(Duration::from_millis(10));
         if self.execute(op)? {
             *self.done.entry(op.kind()).or_default() += 1;
+        }
+        if let Some(probe) = probe {
+            self.check_probe(&probe)?;
         }
         self.check()
     }
@@ -250,6 +258,8 @@ impl Model {
             Op::Sweep { who, slice, lag } => self.sweep(self.acting(who), slice, lag),
             Op::Echo { to, change, again } => Ok(self.echo(usize::from(to), change, again)),
             Op::CaughtUp { to } => Ok(self.caught_up(usize::from(to))),
+            Op::Relist { to, slice } => self.relist(usize::from(to), slice),
+            Op::Adopt { who, pod } => self.adopt(self.acting(who), pod),
             Op::LateWrite => Ok(block_on(self.store.deliver_next())),
             Op::LoseWrites => Ok(self.lose_writes()),
             Op::Crash { who } => Ok(self.crash(self.acting(who))),

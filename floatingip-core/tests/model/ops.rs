@@ -113,6 +113,15 @@ pub(crate) enum Op {
     CaughtUp {
         to: bool,
     },
+    /// A watch is cut, and begins anew with a list.
+    Relist {
+        to: bool,
+        slice: u8,
+    },
+    Adopt {
+        who: bool,
+        pod: u8,
+    },
     LateWrite,
     LoseWrites,
     Crash {
@@ -208,7 +217,7 @@ impl Op {
     /// Every kind.
     pub(crate) const KINDS: &'static str = "Scale DeleteApp RecreateApp ChangePolicy CreatePod Finish Delete \
         NodeGone NodeReady NodeJoins NodeLeaves Filter Allocate Serve Burst Apply Bind LateBinding Notice \
-        Ended AppChanged Sweep Echo CaughtUp LateWrite LoseWrites Crash SwitchLeader BothLead Release \
+        Ended AppChanged Sweep Echo CaughtUp Relist Adopt LateWrite LoseWrites Crash SwitchLeader BothLead Release \
         Quarantine Lift Reserve Unreserve PutPool FillPool TrimPool DeletePool Reconfigure Rob Wait \
         Read Page Reload";
 }
@@ -314,6 +323,8 @@ fn echoes() -> BoxedStrategy<Op> {
         12 => (b(), prop_oneof![3 => Just(0u8), 1 => any::<u8>()], prop::bool::weighted(0.2))
             .prop_map(|(to, change, again)| Op::Echo { to, change, again }),
         3 => b().prop_map(|to| Op::CaughtUp { to }),
+        2 => (b(), any::<u8>()).prop_map(|(to, slice)| Op::Relist { to, slice }),
+        1 => (b(), any::<u8>()).prop_map(|(who, pod)| Op::Adopt { who, pod }),
         4 => Just(Op::LateWrite),
         1 => Just(Op::LoseWrites),
     ]

@@ -40,12 +40,15 @@ impl Model {
                 "feasible {answer:?}, explained {explained:?}"
             );
         }
+        let victims = [request.pod().uid.clone()];
+        engine.feasible_without(&request, &reaches, &victims, &world, self.now);
         let rooms: Vec<_> = reaches.iter().map(|reach| engine.room(reach)).collect();
         ensure!(rooms.len() == reaches.len(), "a room for each reach");
         ensure!(
             before == (format!("{engine:?}"), self.base.version()),
             "PURE-READ: a question changed something"
         );
+        self.check_without(who, &pod, node)?;
         Ok(true)
     }
 

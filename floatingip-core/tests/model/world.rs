@@ -242,11 +242,9 @@ impl Truth {
             Kind::DaemonSet => Slots::Nodes(self.node_names()),
             Kind::Deployment | Kind::Bare | Kind::Job => Slots::Count(app.replicas),
         };
-        AppState {
-            uid: Some(uid_of(app)),
-            slots,
-            surge: app.surge,
-        }
+        AppState::new(slots)
+            .with_uid(uid_of(app))
+            .with_surge(app.surge)
     }
 
     fn node_names(&self) -> BTreeSet<Name> {
@@ -303,10 +301,12 @@ impl World for Lagging<'_> {
     }
 
     fn pod(&self, _: &str, name: &str) -> Fact<PodState> {
-        let state = |pod: &Pod| PodState {
-            uid: pod.uid.clone(),
-            bound: pod.bound.is_some(),
-            finished: pod.finished,
+        let state = |pod: &Pod| {
+            let binding = pod.bound.iter();
+            PodState::new(pod.uid.clone())
+                .with_bound(pod.bound.is_some())
+                .with_finished(pod.finished)
+                .with_addresses(binding.flat_map(|binding| binding.addresses.iter().copied()))
         };
         let fact = self.truth.current(name).map(state);
         self.tells(name, fact.map_or(Fact::Gone, Fact::Known))
@@ -315,7 +315,7 @@ impl World for Lagging<'_> {
     fn node(&self, name: &str) -> Fact<NodeState> {
         let node = network::node_named(name).map(|n| self.truth.nodes[n]);
         let fact = match node {
-            Some(node) if node.exists => Fact::Known(NodeState { ready: node.ready }),
+            Some(node) if node.exists => Fact::Known(NodeState::new(node.ready)),
             _ => Fact::Gone,
         };
         self.tells(name, fact)

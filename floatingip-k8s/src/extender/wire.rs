@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use floatingip_core::Name;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -126,11 +127,21 @@ pub struct FilterResult<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_names: Option<Vec<&'a str>>,
     /// Nodes that may do once other pods have gone, and why they do not now.
-    pub failed_nodes: BTreeMap<&'a str, Cow<'a, str>>,
+    pub failed_nodes: BTreeMap<&'a str, Name>,
     /// Nodes that no other pod's end would make good, and why.
-    pub failed_and_unresolvable_nodes: BTreeMap<&'a str, Cow<'a, str>>,
+    pub failed_and_unresolvable_nodes: BTreeMap<&'a str, Name>,
     /// Why nothing can be said at all; the scheduler tries again.
     pub error: String,
+}
+
+impl FilterResult<'_> {
+    /// Nothing can be said, for this reason.
+    pub fn unable(error: &impl fmt::Display) -> Self {
+        Self {
+            error: error.to_string(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A `NodeList`.
@@ -297,14 +308,19 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The fields of an object, found by name in any case of letters; of a repeated one the last counts, as in Go.
 #[derive(Debug)]
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, WireError> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, WireError> {
         serde_json::from_slice(body).map_err(|source| WireError {
             field: None,
             source,
         })
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
+        self.0.into_iter()
     }
 
     /// A field's value; none where it is missing or `null`.

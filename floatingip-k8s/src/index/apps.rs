@@ -38,11 +38,9 @@ pub struct Rollout {
 impl AppEntry {
     /// As core asks for it: the one place where core's type is made.
     pub(super) fn state(&self) -> AppState {
-        AppState {
-            uid: Some(self.uid.clone()),
-            slots: self.slots.clone(),
-            surge: self.surge,
-        }
+        AppState::new(self.slots.clone())
+            .with_uid(self.uid.clone())
+            .with_surge(self.surge)
     }
 
     /// Whether a change concerns those who count its slots.

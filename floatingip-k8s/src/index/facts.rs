@@ -14,11 +14,15 @@ use crate::object::OwnerRef;
 impl PodEntry {
     /// As core asks for it: the one place where core's type is made.
     pub(super) fn state(&self) -> PodState {
-        PodState {
-            uid: self.uid.clone(),
-            bound: self.node.is_some(),
-            finished: self.finished,
-        }
+        PodState::new(self.uid.clone())
+            .with_bound(self.node.is_some())
+            .with_finished(self.finished)
+            .with_addresses(
+                self.bound_addresses
+                    .iter()
+                    .copied()
+                    .filter(|_| self.node.is_some()),
+            )
     }
 }
 

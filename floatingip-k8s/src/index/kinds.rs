@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use floatingip_core::Name;
 use floatingip_core::owner::AppRef;
@@ -16,20 +17,35 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that are watched whoever asks.
+    /// Those that are always watched.
     #[must_use]
-    pub fn always() -> [Self; 6] {
+    pub fn built_in() -> [Self; 6] {
         let app = |kind| Self::Apps(KindRef::new("apps", kind));
+        let [deployment, replica_set, stateful_set, daemon_set] = BUILT_IN.map(app);
         [
-            Self::Pods,
             Self::Nodes,
-            app("deployment"),
-            app("replicaset"),
-            app("statefulset"),
-            app("daemonset"),
+            Self::Pods,
+            replica_set,
+            deployment,
+            stateful_set,
+            daemon_set,
         ]
     }
 }
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pods => f.write_str("pods"),
+            Self::Nodes => f.write_str("nodes"),
+            Self::Apps(KindRef { group, kind }) if group.is_empty() => f.write_str(kind),
+            Self::Apps(KindRef { group, kind }) => write!(f, "{kind}.{group}"),
+        }
+    }
+}
+
+/// The kinds of API group `apps` that are always watched.
+const BUILT_IN: [&str; 4] = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /// A kind of workload in an API group, whatever its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,6 +184,15 @@ impl Kinds {
     pub(super) fn proves_absence(&self, kind: &Kind, namespace: &str, name: &str) -> bool {
         let state = self.0.get(kind);
         state.is_some_and(|state| state.proves_absence(namespace, name))
+    }
+
+    pub(super) fn are_listed(&self, kinds: &[Kind]) -> bool {
+        let listed = |kind| {
+            self.0
+                .get(kind)
+                .is_some_and(|state| state.synced_since.is_some())
+        };
+        kinds.iter().all(listed)
     }
 
     pub(super) fn reach(&mut self, kind: &Kind, version: u64) {

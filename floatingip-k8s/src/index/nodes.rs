@@ -63,9 +63,7 @@ impl Nodes {
 
     /// The one place where core's type is made.
     pub(super) fn state(&self, name: &str) -> Option<NodeState> {
-        self.all
-            .get(name)
-            .map(|node| NodeState { ready: node.ready })
+        self.all.get(name).map(|node| NodeState::new(node.ready))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -137,6 +135,11 @@ impl Nodes {
         for node in self.all.values_mut() {
             node.reach = self.reaches.place(self.topology.reach(&node.addresses));
         }
+    }
+
+    /// Every reach that some node has had since the topology was set.
+    pub(super) fn reaches(&self) -> &[Reach] {
+        &self.reaches.list
     }
 
     pub(super) fn group(&self, names: &[&str]) -> Grouped {

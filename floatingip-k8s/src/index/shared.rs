@@ -1,4 +1,5 @@
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct Shared {
     request: watch::Sender<u64>,
     /// Changes whenever a list is done.
     lists: watch::Sender<()>,
+    /// Counts changes.
+    revision: AtomicU64,
 }
 
 impl SharedIndex {
@@ -41,6 +44,11 @@ impl SharedIndex {
             index: self.0.index.write().unwrap_or_else(PoisonError::into_inner),
             shared: &self.0,
         }
+    }
+
+    /// Changes whenever something changed that others look at: a counter.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Relaxed)
     }
 
     /// Ready once there are effects to take; also when they came before it was asked.
@@ -110,6 +118,7 @@ impl DerefMut for Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if self.index.has_effects() {
+            self.shared.revision.fetch_add(1, Ordering::Relaxed);
             self.shared.effects.notify_one();
         }
         if self.index.take_demand() {

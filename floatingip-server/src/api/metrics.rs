@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::Api;
-use crate::backend::{Backend, Check, Gauge, GaugeKind, SubnetUsage};
+use crate::backend::{Backend, Bucket, Check, Gauge, GaugeKind, Histogram, SubnetUsage};
 
 /// How many requests were answered, by route and class of status. The routes are those that are
 /// served, so that no client can make the series grow.
@@ -75,6 +75,7 @@ pub(crate) async fn show<B: Backend>(State(api): State<Arc<Api<B>>>) -> Response
     print_usage(&mut text, &api.backend.usage());
     print_checks(&mut text, &api.backend.readiness().checks);
     print_gauges(&mut text, &api.backend.gauges());
+    print_histograms(&mut text, &api.backend.histograms());
     api.requests.print(&mut text);
     ([(header::CONTENT_TYPE, FORMAT)], text).into_response()
 }
@@ -114,6 +115,26 @@ fn print_gauges(text: &mut String, gauges: &[Gauge]) {
     for gauge in gauges {
         print_head(text, gauge.name, gauge.help, gauge.kind);
         let _ = writeln!(text, "{} {}", gauge.name, gauge.value);
+    }
+}
+
+fn print_histograms(text: &mut String, histograms: &[Histogram]) {
+    let mut former = "";
+    for histogram in histograms {
+        let Histogram {
+            name, label, count, ..
+        } = histogram;
+        if former != *name {
+            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} histogram", histogram.help);
+            former = name;
+        }
+        let label = format!("{}=\"{}\"", label.0, label.1);
+        for Bucket { at_most, count } in &histogram.buckets {
+            let _ = writeln!(text, "{name}_bucket{{{label},le=\"{at_most}\"}} {count}");
+        }
+        let _ = writeln!(text, "{name}_bucket{{{label},le=\"+Inf\"}} {count}");
+        let _ = writeln!(text, "{name}_sum{{{label}}} {}", histogram.sum);
+        let _ = writeln!(text, "{name}_count{{{label}}} {count}");
     }
 }
 

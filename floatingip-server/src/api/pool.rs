@@ -21,7 +21,7 @@ pub(crate) async fn show<B: Backend>(
     State(api): State<Arc<Api<B>>>,
     PoolPath(name): PoolPath,
 ) -> Answered {
-    let found = api.backend.pool(&name).await;
+    let found = api.backend.pool(&name).await?;
     let pool = found.ok_or_else(|| not_found(&name, api.settings.mode))?;
     let answer = PoolAnswer {
         code: 200,

@@ -99,9 +99,9 @@ impl Backend for Fake {
         self.release.clone()
     }
 
-    async fn pool(&self, name: &PoolName) -> Option<PoolView> {
+    async fn pool(&self, name: &PoolName) -> Result<Option<PoolView>, ListError> {
         self.note(Call::Pool(name.clone()));
-        self.pool
+        Ok(self.pool)
     }
 
     async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {

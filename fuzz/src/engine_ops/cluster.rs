@@ -186,11 +186,11 @@ impl World for Cluster {
         match (self.sizes[number], number) {
             (7, _) => Fact::Unknown,
             (6, _) => Fact::Gone,
-            (size, 0) => Fact::Known(sized(Slots::Ordinals {
+            (size, 0) => Fact::Known(AppState::new(Slots::Ordinals {
                 start: 0,
                 count: size.into(),
             })),
-            (size, _) => Fact::Known(sized(Slots::Count(size.into()))),
+            (size, _) => Fact::Known(AppState::new(Slots::Count(size.into()))),
         }
     }
 
@@ -199,22 +199,10 @@ impl World for Cluster {
         let Some(number) = named.filter(|number| self.pods[*number].running) else {
             return Fact::Gone;
         };
-        Fact::Known(PodState {
-            uid: self.uid(number),
-            bound: self.pods[number].bound,
-            finished: false,
-        })
+        Fact::Known(PodState::new(self.uid(number)).with_bound(self.pods[number].bound))
     }
 
     fn node(&self, _: &str) -> Fact<NodeState> {
-        Fact::Known(NodeState { ready: true })
-    }
-}
-
-const fn sized(slots: Slots) -> AppState {
-    AppState {
-        uid: None,
-        slots,
-        surge: 0,
+        Fact::Known(NodeState::new(true))
     }
 }

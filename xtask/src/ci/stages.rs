@@ -1,12 +1,12 @@
 //! What each stage runs.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{papers, purity, schemathesis, tools};
+use crate::{assets, papers, purity, schemathesis, tools};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -55,6 +55,16 @@ pub(super) const ALL: &[Stage] = &[
         "generated requests against the server",
         http,
     ),
+    stage(
+        "assets",
+        "the programs of a control plane are built, or were already",
+        control_plane,
+    ),
+    stage(
+        "cluster",
+        "the suites against a real control plane",
+        cluster,
+    ),
 ];
 
 /// The least that must have run, so that a stage which finds nothing to do turns red instead of
@@ -64,6 +74,8 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 7;
     pub(super) const EXAMPLES: usize = 3;
     pub(super) const BENCHES: usize = 4;
+    pub(super) const CLUSTER_SUITES: usize = 3;
+    pub(super) const CLUSTER_TESTS: usize = 4;
 }
 
 type Check = fn(&Workspace) -> Result<Done>;
@@ -117,10 +129,11 @@ fn lint(workspace: &Workspace, package: &str, selection: &[&str]) -> Result<()> 
     process::run(command.args(selection).args(["--", "-D", "warnings"]))
 }
 
+/// Without the programs of a control plane: what needs them is run by the stage `cluster`, once.
 fn test(workspace: &Workspace) -> Result<Done> {
     let command = papers::test_command(workspace)?;
     let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let tally = tested(workspace, &arguments)?;
+    let tally = tested(workspace, &arguments, &[("FLOATINGIP_ASSETS", "")])?;
     at_least(floor::TESTS, tally.passed, "test")?;
     Ok(Done {
         note: format!("{command}: {tally}"),
@@ -130,7 +143,7 @@ fn test(workspace: &Workspace) -> Result<Done> {
 
 /// Counted apart: the stage `test` has run these once already, among all others.
 fn fuzz(workspace: &Workspace) -> Result<Done> {
-    let tally = tested(workspace, &["test", "-p", "floatingip-fuzz"])?;
+    let tally = tested(workspace, &["test", "-p", "floatingip-fuzz"], &[])?;
     at_least(floor::FUZZ_TESTS, tally.passed, "fuzz replay")?;
     Ok(Done::note(tally.to_string()))
 }
@@ -219,9 +232,40 @@ fn http(workspace: &Workspace) -> Result<Done> {
     Ok(Done::note(schemathesis::run(workspace)?))
 }
 
+fn control_plane(_: &Workspace) -> Result<Done> {
+    Ok(Done::note(assets::build()?.display().to_string()))
+}
+
+/// Every test target whose name begins with `cluster`. None may skip, and each is told where the programs are.
+fn cluster(workspace: &Workspace) -> Result<Done> {
+    let programs = assets::build()?;
+    let programs = programs
+        .to_str()
+        .context("the folder of tools is not named in UTF-8")?;
+    let suites = workspace
+        .targets("test")
+        .filter(|(_, name)| name.starts_with("cluster"));
+    at_least(floor::CLUSTER_SUITES, suites.count(), "cluster suite")?;
+    let settings = [
+        ("FLOATINGIP_ASSETS", programs),
+        ("FLOATINGIP_REQUIRE_ASSETS", "1"),
+    ];
+    let tally = tested(
+        workspace,
+        &["test", "--workspace", "--test", "cluster*"],
+        &settings,
+    )?;
+    at_least(floor::CLUSTER_TESTS, tally.passed, "cluster test")?;
+    Ok(Done {
+        note: tally.to_string(),
+        tally,
+    })
+}
+
 /// Runs a `cargo test` command to the last test, also after one has failed.
-fn tested(workspace: &Workspace, arguments: &[&str]) -> Result<Tally> {
+fn tested(workspace: &Workspace, arguments: &[&str], settings: &[(&str, &str)]) -> Result<Tally> {
     let mut command = cargo(&workspace.root, arguments);
+    command.envs(settings.iter().copied());
     let printed = process::run_and_keep(command.arg("--no-fail-fast"))?;
     let tally = Tally::of_output(&printed.text);
     if !printed.success {

@@ -147,8 +147,7 @@ fn an_explanation_says_for_every_subnet_why_it_gives_nothing() {
     scene.allocate(&replica("web-x"));
     scene.claim(&replica("web-y")).unwrap();
     let explanation = scene.explain(&replica("web-z"));
-    let by_entry: Vec<_> = explanation
-        .subnets
+    let by_entry: Vec<_> = explanation.wants[0]
         .iter()
         .map(|s| (s.entry, s.reason))
         .collect();

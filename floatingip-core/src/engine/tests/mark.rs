@@ -31,6 +31,23 @@ fn a_quarantined_free_address_is_passed_over_until_its_time_is_over() {
 }
 
 #[test]
+fn an_explanation_names_what_is_marked_and_for_how_long() {
+    let mut scene = Scene::two_subnets();
+    quarantine(&mut scene, a(3), 600);
+    quarantine(&mut scene, a(1), 700);
+    quarantine(&mut scene, super::scene::b(1), 60);
+    scene.wait(100);
+    let marked = scene.explain(&replica("web-x")).marked;
+    let left: Vec<_> = marked
+        .iter()
+        .map(|m| (m.ip, m.remaining.as_secs()))
+        .collect();
+    assert_eq!(left, [(a(3), 500), (a(1), 600)]);
+    scene.wait(500);
+    assert_eq!(scene.explain(&replica("web-x")).marked.len(), 1);
+}
+
+#[test]
 fn a_slot_waits_for_its_own_address_while_that_is_quarantined() {
     let mut scene = Scene::two_subnets();
     let pod = ordinal("db-0").never();

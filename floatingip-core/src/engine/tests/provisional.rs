@@ -168,3 +168,77 @@ fn where_pods_need_no_binding_nothing_is_provisional() {
     scene.sweep();
     assert_eq!(scene.holder(a(1)), Some(pod.pod().uid));
 }
+
+#[test]
+fn of_two_addresses_of_a_bound_pod_the_sweep_frees_the_one_that_its_binding_does_not_name() {
+    let mut scene = Scene::two_subnets();
+    let pod = replica("web-x");
+    scene.attempt(&pod).unwrap();
+    scene.attempt(&pod.clone().on("b-1")).unwrap();
+    scene.see(&pod, true);
+    scene.sweep();
+    assert_eq!(
+        scene.engine.addresses_of(&pod.pod().uid),
+        [a(1), b(1)],
+        "nobody can tell"
+    );
+    scene.see_with(&pod, &[a(9)]);
+    scene.sweep();
+    assert_eq!(
+        scene.engine.addresses_of(&pod.pod().uid),
+        [a(1), b(1)],
+        "neither is named"
+    );
+    scene.see_with(&pod, &[b(1)]);
+    scene.sweep();
+    assert_eq!(scene.engine.addresses_of(&pod.pod().uid), [b(1)]);
+    assert!(scene.is_free(a(1)));
+}
+
+#[test]
+fn a_record_that_is_deleted_while_its_pod_is_being_bound_comes_back() {
+    let mut scene = Scene::two_subnets();
+    let pod = replica("web-x");
+    scene.attempt(&pod).unwrap();
+    scene.wait(100);
+    scene.others_write(a(1), None);
+    scene.sweep();
+    assert_eq!(
+        scene.holder(a(1)),
+        Some(pod.pod().uid),
+        "its binding may be on its way"
+    );
+    scene.wait(19);
+    scene.sweep();
+    assert!(!scene.is_free(a(1)));
+    scene.wait(1);
+    scene.sweep();
+    assert!(scene.is_free(a(1)), "the time counts from its attempt");
+}
+
+#[test]
+fn a_record_that_is_deleted_when_its_pod_had_its_time_is_let_go() {
+    let mut scene = Scene::two_subnets();
+    let pod = replica("web-x");
+    scene.attempt(&pod).unwrap();
+    scene.wait(120);
+    scene.others_write(a(1), None);
+    scene.sweep();
+    assert_eq!(scene.record(a(1)), None);
+    assert!(scene.is_free(a(1)));
+}
+
+#[test]
+fn one_address_is_repaired_at_once() {
+    let mut scene = Scene::two_subnets();
+    let pods = ["web-x", "web-y"].map(replica);
+    pods.iter().for_each(|pod| _ = scene.allocate(pod));
+    scene.others_write(a(1), None);
+    scene.others_write(a(2), None);
+    let plan = scene.engine.plan_repair(a(2), &scene.world, scene.now);
+    scene.settle(plan);
+    assert_eq!(
+        (scene.holder(a(1)), scene.holder(a(2))),
+        (None, Some(pods[1].pod().uid))
+    );
+}

@@ -363,21 +363,21 @@ impl Scene {
 
     /// The pod is there.
     pub(super) fn see(&mut self, asker: &Asker, bound: bool) {
-        let state = PodState {
-            uid: asker.pod().uid,
-            bound,
-            finished: false,
-        };
+        let state = PodState::new(asker.pod().uid).with_bound(bound);
+        self.world.pods.insert(asker.pod().name, Fact::Known(state));
+    }
+
+    /// The pod is bound, and its binding names these addresses.
+    pub(super) fn see_with(&mut self, asker: &Asker, addresses: &[IpAddr]) {
+        let state = PodState::new(asker.pod().uid).with_bound(true);
+        let state = state.with_addresses(addresses.iter().copied());
         self.world.pods.insert(asker.pod().name, Fact::Known(state));
     }
 
     /// The pod has succeeded or failed, and is still there.
     pub(super) fn finish(&mut self, asker: &Asker) {
-        let state = PodState {
-            uid: asker.pod().uid,
-            bound: true,
-            finished: true,
-        };
+        let state = PodState::new(asker.pod().uid).with_bound(true);
+        let state = state.with_finished(true);
         self.world.pods.insert(asker.pod().name, Fact::Known(state));
     }
 
@@ -391,8 +391,8 @@ impl Scene {
     }
 
     pub(super) fn app_surges(&mut self, asker: &Asker, slots: Slots, surge: u32) {
-        let uid = asker.tenant().app.and_then(|app| app.uid);
-        let state = AppState { uid, slots, surge };
+        let mut state = AppState::new(slots).with_surge(surge);
+        state.uid = asker.tenant().app.and_then(|app| app.uid);
         self.world.apps.insert(asker.app(), Fact::Known(state));
     }
 
@@ -405,7 +405,7 @@ impl Scene {
     }
 
     pub(super) fn node_is(&mut self, node: &str, ready: bool) {
-        let state = Fact::Known(NodeState { ready });
+        let state = Fact::Known(NodeState::new(ready));
         self.world.nodes.insert(Name::from(node), state);
     }
 

@@ -223,3 +223,35 @@ fn nothing_new_is_begun_while_too_much_is_uncertain() {
     block_on(lab.tend());
     assert_eq!(block_on(lab.give("c")), Ok(vec![ip(4)]));
 }
+
+#[test]
+fn many_uncertain_plans_are_tried_again_at_once_and_no_more_than_the_limits_allow() {
+    for (at_once, rounds) in [(1, 6), (4, 2), (16, 1)] {
+        let timer = VirtualTimer::new();
+        let limits = Limits {
+            at_once,
+            ..Limits::default()
+        };
+        let net = Net::to(MemoryStore::per_record());
+        let lab = lab_in(timer.clone(), net, addresses_to(9), limits);
+        lab.store().hang(1);
+        for n in 0..6 {
+            let name = format!("web-{n}");
+            let mut allocation = Box::pin(lab.give(&name));
+            assert_eq!(poll_once(allocation.as_mut()), None);
+        }
+        assert_eq!(lab.uncertain(), 6);
+        lab.store().hang(0);
+        let mut tending = Box::pin(lab.tend());
+        let mut polls = 0;
+        while poll_once(tending.as_mut()).is_none() {
+            polls += 1;
+        }
+        // Each attempt is on its way for two polls, once there and once back.
+        assert_eq!(
+            (lab.uncertain(), polls),
+            (0, 2 * rounds),
+            "{at_once} at once"
+        );
+    }
+}

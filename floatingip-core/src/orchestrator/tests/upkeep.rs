@@ -1,8 +1,10 @@
 //! Marks, endings, sweeps and listings.
 
 use super::*;
-use crate::engine::MarkRefusal;
+use crate::engine::{MarkRefusal, NotAdopted, Observed, WholeList};
 use crate::query::{Filter, PageRequest, Sort};
+use crate::record::{PoolRecord, Target};
+use crate::testing::fixture;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -207,4 +209,189 @@ fn a_listing_in_slices_is_the_listing_in_one_go() {
             .expect("it is indexed");
         assert_eq!((indexed.total, indexed.content.len()), (9, 4));
     }
+}
+
+/// A pod of the Deployment `web`, whose address the app keeps.
+fn replica(name: &str) -> PodFixture {
+    pod(name).of_deployment("web")
+}
+
+impl Lab {
+    async fn keep(&self, name: &str) -> Allocated {
+        let request = request_of(&replica(name), ReleasePolicy::Immutable);
+        self.allocate(&request, &Place::Anywhere).await
+    }
+
+    fn app_is(&self, app: Fact<AppState>) {
+        self.world.app_is(app);
+    }
+}
+
+#[test]
+fn an_app_that_changed_is_gone_through_to_its_end_in_slices() {
+    let app = replica("web-0").owner().app().expect("it has one");
+    for store in each_kind() {
+        let limits = Limits {
+            slice: 2,
+            ..Limits::default()
+        };
+        let lab = lab_with(Net::to(store), addresses_to(20), limits);
+        for n in 0..9 {
+            block_on(lab.keep(&format!("web-{n}"))).expect("there is room");
+        }
+        for n in 0..9 {
+            block_on(lab.end_of(&format!("web-{n}"))).expect("the store works");
+        }
+        assert_eq!(block_on(lab.app_changed(&app)), Ok(0));
+        lab.app_is(Fact::Known(AppState::new(Slots::Count(4))));
+        assert_eq!(block_on(lab.app_changed(&app)), Ok(5));
+        lab.app_is(Fact::Gone);
+        lab.store().faults.next([Some(Fault::Before)]);
+        assert_eq!(block_on(lab.app_changed(&app)), Err(Stuck::Unavailable));
+        block_on(lab.app_changed(&app)).expect("the store works again");
+        assert!(lab.engine().is_empty());
+    }
+}
+
+/// Somebody writes to the store, and a watch tells.
+fn others_write(lab: &Lab, write: crate::plan::Write) {
+    let store = &lab.store().plain;
+    let before = store.version();
+    block_on(store.apply(&fixture::batch(9, [write])));
+    for change in store.changes_since(before).expect("all are remembered") {
+        let observed = Observed {
+            target: change.target,
+            version: change.version,
+            value: change.value,
+        };
+        lab.engine().observe(observed, lab.now());
+    }
+}
+
+#[test]
+fn a_pool_whose_size_others_changed_is_repaired_as_one_operation() {
+    let blue = fixture::pool("blue");
+    for store in each_kind() {
+        let lab = lab(store.clone(), addresses_to(20));
+        block_on(lab.put_pool(&blue, 6, true)).expect("there is room");
+        for (size, owed) in [(3, false), (8, true)] {
+            let there = store
+                .current(&Target::Pool(blue.clone()))
+                .map(|(version, _)| version);
+            let record = PoolRecord {
+                owed,
+                ..fixture::pool_record(size)
+            };
+            others_write(&lab, fixture::put_pool("blue", there, record));
+            assert_eq!(block_on(lab.repair_pool(&blue)), Ok(()));
+            let state = lab.engine().pool(&blue).expect("it is there");
+            assert_eq!((state.addresses, state.owed), (u64::from(size), false));
+        }
+    }
+}
+
+#[test]
+fn an_administrator_reserves_a_free_address_and_gives_it_back() {
+    for store in each_kind() {
+        let lab = lab(store, addresses_to(2));
+        assert_eq!(block_on(lab.reserve(ip(2), "boss".into())), Ok(Ok(())));
+        let owned = MarkRefusal::Owned { ip: ip(2) };
+        assert_eq!(block_on(lab.reserve(ip(2), "boss".into())), Err(owned));
+        assert!(lab.is_exhausted_for("web"));
+        lab.store().faults.next([Some(Fault::Before)]);
+        assert_eq!(block_on(lab.unreserve(ip(2))), Ok(Err(Stuck::Unavailable)));
+        assert_eq!(block_on(lab.unreserve(ip(2))), Ok(Ok(())));
+        let none = MarkRefusal::None { ip: ip(2) };
+        assert_eq!(block_on(lab.unreserve(ip(2))), Err(none));
+        assert_eq!(block_on(lab.give("web")), Ok(vec![ip(2)]));
+    }
+}
+
+#[test]
+fn a_record_that_is_deleted_under_a_live_pod_is_restored_at_once() {
+    for store in each_kind() {
+        let lab = lab(store.clone(), addresses_to(9));
+        block_on(lab.give("web")).expect("there is room");
+        lab.world.runs("web", &pod("web").pod().uid);
+        let there = store.current(&at(ip(2))).expect("it was written").0;
+        others_write(&lab, fixture::delete(ip(2), there));
+        assert_eq!(lab.holder(2), None);
+        assert_eq!(block_on(lab.restore(ip(2))), Ok(()));
+        assert_eq!(lab.store().holder(2).as_deref(), Some("web"));
+        assert_eq!(block_on(lab.restore(ip(2))), Ok(()));
+    }
+}
+
+#[test]
+fn an_adoption_is_written_once_and_reports_what_others_own() {
+    for store in each_kind() {
+        let lab = lab(store, addresses_to(9));
+        block_on(lab.give("other")).expect("there is room");
+        lab.store().faults.next([Some(Fault::UnknownAfter)]);
+        let report = block_on(lab.adopt(&request("web"), &[ip(2), ip(5)])).expect("it is written");
+        assert_eq!(report.adopted, [ip(5)]);
+        assert!(matches!(
+            report.refused[..],
+            [(_, NotAdopted::OthersOwn { .. })]
+        ));
+        let again = block_on(lab.adopt(&request("web"), &[ip(5)]));
+        assert_eq!(again, Ok(AdoptReport::default()));
+        assert_eq!(lab.store().holder(5).as_deref(), Some("web"));
+    }
+}
+
+#[test]
+fn an_address_that_somebody_else_takes_at_the_same_moment_is_not_adopted() {
+    let store = MemoryStore::per_record().with_history(usize::MAX);
+    let lab = lab(store.clone(), addresses_to(9));
+    let other = lab_with(Net::of_another(store), addresses_to(9), Limits::default());
+    assert_eq!(block_on(other.give("other")), Ok(vec![ip(2)]));
+    let report = block_on(lab.adopt(&request("web"), &[ip(2)])).expect("it is certain");
+    assert_eq!((report.adopted.len(), report.refused.len()), (0, 1));
+}
+
+#[test]
+fn a_node_that_is_ready_again_ends_the_rests_on_it() {
+    for store in each_kind() {
+        let lab = lab(store, addresses_to(9));
+        for name in ["a", "b"] {
+            block_on(lab.give(name)).expect("there is room");
+            let rest = Ending::Unreachable { rest: MINUTE };
+            block_on(lab.ended(&pod(name).pod().uid, &rest)).expect("the store works");
+        }
+        let node = pod("a").pod().node;
+        assert_eq!(block_on(lab.node_ready(&node)), Ok(()));
+        assert_eq!(lab.engine().len(), 2, "nobody says that it is ready");
+        lab.world.ready(&node);
+        assert_eq!(block_on(lab.node_ready(&node)), Ok(()));
+        assert!(lab.engine().is_empty());
+    }
+}
+
+#[test]
+fn a_whole_list_is_taken_in_in_slices() {
+    let limits = Limits {
+        slice: 2,
+        ..Limits::default()
+    };
+    let store = MemoryStore::per_record();
+    let lab = lab_with(Net::to(store.clone()), addresses_to(20), limits);
+    let other = lab_with(
+        Net::of_another(store.clone()),
+        addresses_to(20),
+        Limits::default(),
+    );
+    for n in 0..7 {
+        block_on(other.give(&format!("web-{n}"))).expect("there is room");
+    }
+    let list = || {
+        let snapshot = block_on(store.load()).expect("memory can be read");
+        WholeList::of_addresses(snapshot.version, snapshot.addresses)
+    };
+    assert_eq!(lab.observe_all(list()).taken.len(), 7);
+    block_on(other.end_of("web-3")).expect("the store works");
+    lab.world.gone("web-3");
+    let found = lab.observe_all(list());
+    assert_eq!((found.taken.len(), found.deleted), (0, vec![at(ip(5))]));
+    assert_eq!(lab.engine().len(), 6);
 }

@@ -56,15 +56,8 @@ fn every_kind_has_its_slots() {
         )))
         .unwrap();
     let state = index.app(&app("deployment", "web")).known();
-    let uid = Some("web-uid".into());
-    assert_eq!(
-        state,
-        Some(AppState {
-            uid,
-            slots: Slots::Count(5),
-            surge: 2
-        })
-    );
+    let expected = AppState::new(Slots::Count(5)).with_uid("web-uid");
+    assert_eq!(state, Some(expected.with_surge(2)));
     assert_eq!(
         slots(&index, &app("replicaset", "rs")),
         Some(Slots::Count(2))

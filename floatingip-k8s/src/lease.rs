@@ -1,0 +1,290 @@
+//! The lease: of several processes one decides.
+//!
+//! Whether another's lease has run out is judged by how long it was seen unchanged on this machine's
+//! monotonic clock, never by the times written in it. A holder counts its own lease from before it sent the
+//! renewal, so that it stops no later than others begin; the [`Gate`] lets no write start that could outlive it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::{Api, PostParams};
+use kube::{Client, Error};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use crate::store::Gate;
+
+/// Which lease, and how long things last. The defaults are 6 s, 4 s and 1 s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseSettings {
+    /// The namespace of the Lease object.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Who this process is: a name that no other process has or had.
+    pub identity: String,
+    /// How long a lease lasts after its last renewal.
+    pub duration: Duration,
+    /// A holder that could not renew for so long gives up.
+    pub renew_within: Duration,
+    /// How often a holder renews, and others look.
+    pub retry: Duration,
+}
+
+impl LeaseSettings {
+    /// The lease of that name with the default times.
+    pub fn new(namespace: &str, name: &str, identity: String) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            identity,
+            duration: Duration::from_secs(6),
+            renew_within: Duration::from_secs(4),
+            retry: Duration::from_secs(1),
+        }
+    }
+
+    /// How long one request to the API server may take: two fit into what a holder has for renewing.
+    fn request_limit(&self) -> Duration {
+        self.renew_within / 2
+    }
+}
+
+/// Who leads, as far as this process knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Leadership {
+    /// Nobody can tell, or nobody does.
+    #[default]
+    Unknown,
+    /// Another process.
+    Other(String),
+    /// This process.
+    Own,
+}
+
+impl Leadership {
+    /// Whether this process leads.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
+/// Takes the lease when it is free, and keeps it.
+#[derive(Debug)]
+pub struct Elector {
+    leases: Api<Lease>,
+    settings: LeaseSettings,
+    gate: Gate,
+    state: watch::Sender<Leadership>,
+    /// The lease as it was seen last, and since when it has been like that.
+    seen: Option<(Lease, Instant)>,
+    /// When the last renewal that succeeded was begun.
+    renewed: Option<Instant>,
+}
+
+/// What one look at the lease came to.
+enum Turn {
+    Held,
+    HeldBy(String),
+}
+
+impl Elector {
+    /// Competes for the lease that `settings` names; opens `gate` while it is held.
+    pub fn new(client: Client, settings: LeaseSettings, gate: Gate) -> Self {
+        Self {
+            leases: Api::namespaced(client, &settings.namespace),
+            settings,
+            gate,
+            state: watch::Sender::default(),
+            seen: None,
+            renewed: None,
+        }
+    }
+
+    /// Who leads, from now on.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.state.subscribe()
+    }
+
+    /// Competes until `stop`, then closes the gate. The lease itself is left as it is:
+    /// [`Elector::give_up`].
+    pub async fn run(&mut self, stop: impl Future<Output = ()>) {
+        let compete = async {
+            loop {
+                self.turn().await;
+                sleep(self.pause()).await;
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            () = compete => {}
+        }
+    }
+
+    /// Gives the lease back, if it is held, so that another process need not wait for its end. Only to be
+    /// called when no write of this process can still land.
+    pub async fn give_up(&mut self) {
+        self.gate.close();
+        let held = self.renewed.take().is_some();
+        self.state.send_replace(Leadership::Unknown);
+        let Some((lease, _)) = self.seen.take().filter(|_| held) else {
+            return;
+        };
+        let free = self.lease_of(&lease, "");
+        let replaced = self.replace(&free);
+        match timeout(self.settings.request_limit(), replaced).await {
+            Ok(Ok(_)) => info!("gave the lease {} back", self.settings.name),
+            Ok(Err(error)) => warn!("the lease is not given back, it runs out by itself: {error}"),
+            Err(_) => warn!("the lease is not given back in time, it runs out by itself"),
+        }
+    }
+
+    /// One attempt to renew, to take over, or to see who leads.
+    async fn turn(&mut self) {
+        let begun = Instant::now();
+        let limit = self.settings.request_limit();
+        match timeout(limit, self.compete(begun)).await {
+            Ok(Ok(Turn::Held)) => self.held(begun),
+            Ok(Ok(Turn::HeldBy(other))) => self.lost(Leadership::Other(other)),
+            Ok(Err(error)) => self.failed(&error.to_string()),
+            Err(_) => self.failed("the API server did not answer in time"),
+        }
+    }
+
+    fn held(&mut self, begun: Instant) {
+        self.gate.open_until(begun + self.settings.duration);
+        self.renewed = Some(begun);
+        if self.announce(Leadership::Own) {
+            info!("leading, by the lease {}", self.settings.name);
+        }
+    }
+
+    fn lost(&mut self, now: Leadership) {
+        self.gate.close();
+        let led = self.renewed.take().is_some();
+        if self.announce(now.clone()) {
+            match now {
+                Leadership::Other(holder) if led => warn!("{holder} leads now, no longer this process"),
+                Leadership::Other(holder) => info!("{holder} leads"),
+                _ => warn!("no longer leading: the lease could not be renewed in time"),
+            }
+        }
+    }
+
+    fn failed(&mut self, reason: &str) {
+        warn!("the lease {} cannot be read or renewed: {reason}", self.settings.name);
+        let renewed = self.renewed.map(|renewed| renewed.elapsed());
+        if renewed.is_none_or(|age| age >= self.settings.renew_within) {
+            // What was seen may be old by now: look again before anything is written.
+            self.seen = self.seen.take().filter(|_| renewed.is_none());
+            self.lost(Leadership::Unknown);
+        }
+    }
+
+    /// Tells who leads; whether that is news.
+    fn announce(&self, now: Leadership) -> bool {
+        self.state.send_if_modified(|known| {
+            let news = *known != now;
+            *known = now;
+            news
+        })
+    }
+
+    async fn compete(&mut self, begun: Instant) -> Result<Turn, Error> {
+        if self.renewed.is_some()
+            && let Some((lease, _)) = &self.seen
+        {
+            let renewal = self.lease_of(lease, &self.settings.identity);
+            match self.replace(&renewal).await {
+                Err(Error::Api(status)) if status.is_conflict() || status.is_not_found() => {}
+                written => return self.written(written?, begun),
+            }
+        }
+        self.look(begun).await
+    }
+
+    async fn look(&mut self, begun: Instant) -> Result<Turn, Error> {
+        let Some(lease) = self.leases.get_opt(&self.settings.name).await? else {
+            let first = self.lease_of(&Lease::default(), &self.settings.identity);
+            let made = self.leases.create(&PostParams::default(), &first).await?;
+            return self.written(made, begun);
+        };
+        let holder = holder(&lease).to_owned();
+        let ours = holder == self.settings.identity;
+        if !ours && !holder.is_empty() && !self.has_run_out(lease.clone(), begun) {
+            return Ok(Turn::HeldBy(holder));
+        }
+        let takeover = self.lease_of(&lease, &self.settings.identity);
+        let written = self.replace(&takeover).await?;
+        self.written(written, begun)
+    }
+
+    fn written(&mut self, lease: Lease, begun: Instant) -> Result<Turn, Error> {
+        self.seen = Some((lease, begun));
+        Ok(Turn::Held)
+    }
+
+    /// Whether the lease has been seen like this for longer than it lasts.
+    fn has_run_out(&mut self, lease: Lease, now: Instant) -> bool {
+        let lasts = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let lasts = lasts.and_then(|seconds| u64::try_from(seconds).ok());
+        let lasts = lasts.map_or(self.settings.duration, Duration::from_secs);
+        match &self.seen {
+            Some((seen, since)) if version(seen) == version(&lease) => {
+                now.duration_since(*since) > lasts
+            }
+            _ => {
+                self.seen = Some((lease, now));
+                false
+            }
+        }
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<Lease, Error> {
+        let params = PostParams::default();
+        self.leases.replace(&self.settings.name, &params, lease).await
+    }
+
+    /// The next lease after `former`, held by `holder`; its version makes it a conditional write.
+    fn lease_of(&self, former: &Lease, holder: &str) -> Lease {
+        let now = Some(MicroTime(jiff::Timestamp::now()));
+        let spec = former.spec.clone().unwrap_or_default();
+        let same = spec.holder_identity.as_deref() == Some(holder);
+        let seconds = i32::try_from(self.settings.duration.as_secs()).unwrap_or(i32::MAX);
+        Lease {
+            metadata: ObjectMeta {
+                name: Some(self.settings.name.clone()),
+                namespace: Some(self.settings.namespace.clone()),
+                ..former.metadata.clone()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(holder.to_owned()),
+                lease_duration_seconds: Some(seconds),
+                acquire_time: if same { spec.acquire_time } else { now.clone() },
+                renew_time: now,
+                lease_transitions: Some(spec.lease_transitions.unwrap_or(0) + i32::from(!same)),
+                ..spec
+            }),
+        }
+    }
+
+    /// Not quite the same for all, so that those who wait do not come together each time.
+    fn pause(&self) -> Duration {
+        self.settings.retry.mul_f64(0.9 + 0.2 * fastrand::f64())
+    }
+}
+
+fn holder(lease: &Lease) -> &str {
+    let spec = lease.spec.as_ref();
+    spec.and_then(|spec| spec.holder_identity.as_deref())
+        .unwrap_or_default()
+}
+
+fn version(lease: &Lease) -> Option<&str> {
+    lease.metadata.resource_version.as_deref()
+}
+
+#[cfg(test)]
+mod tests;

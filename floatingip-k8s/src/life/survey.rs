@@ -1,0 +1,178 @@
+//! The survey's parts that look at the cluster: pods whose addresses no record knows, apps that nobody lists.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use floatingip_core::Name;
+use floatingip_core::owner::AppRef;
+use floatingip_core::{Store, Timer};
+use futures::StreamExt;
+use tracing::{info, warn};
+
+use super::Life;
+use crate::event::{Notice, Severity, pod_reference};
+use crate::index::PodEntry;
+use crate::index::live::{AppRead, read_app};
+use crate::request::request_of;
+
+/// How many apps are looked up in one go.
+const SLICE: usize = 256;
+/// How many live reads of apps one survey makes at most; the next one goes on.
+const MOST_READS: usize = 512;
+/// How long one of them may take.
+const READ: Duration = Duration::from_secs(5);
+/// How many of them at once, and how many pods are adopted at once.
+const AT_ONCE: usize = 16;
+
+impl<S: Store, T: Timer> Life<S, T> {
+    pub(super) fn take_in_nodes(&self) {
+        let nodes: Vec<(Name, Vec<IpAddr>)> = self
+            .index()
+            .read()
+            .nodes()
+            .map(|(name, addresses)| (name.clone(), addresses.to_vec()))
+            .collect();
+        for (name, addresses) in nodes {
+            self.take_in_node(&name, &addresses);
+        }
+    }
+
+    /// Compares what bound pods use with the records: missing ones are written, extra ones freed, and what
+    /// belongs to others is told.
+    pub(super) async fn adopt_all(&self) {
+        let bound: Vec<Arc<PodEntry>> = self.bound();
+        let (same, odd): (Vec<_>, Vec<_>) = bound.into_iter().partition(|pod| self.is_recorded(pod));
+        futures::stream::iter(odd)
+            .for_each_concurrent(AT_ONCE, |pod| async move { self.adopt(&pod).await })
+            .await;
+        for pod in same {
+            self.settle(&pod).await;
+        }
+    }
+
+    fn bound(&self) -> Vec<Arc<PodEntry>> {
+        let index = self.index().read();
+        let bound = index.pods().filter(|pod| pod.node.is_some() && !pod.finished);
+        bound.cloned().collect()
+    }
+
+    /// Whether the records say what the pod's binding says.
+    fn is_recorded(&self, pod: &PodEntry) -> bool {
+        self.core.engine().addresses_of(&pod.uid) == sorted(&pod.bound_addresses)
+    }
+
+    async fn adopt(&self, pod: &PodEntry) {
+        if pod.bound_addresses.is_empty() {
+            return self.tell_of_none(pod);
+        }
+        let request = request_of(pod, pod.node.as_deref(), &self.index().read());
+        // An annotation alone proves nothing: the node has to report the same addresses.
+        if runs_with_what_it_names(pod)
+            && let Ok(request) = request
+        {
+            match self.core.adopt(&request, &pod.bound_addresses).await {
+                Ok(report) => {
+                    if !report.adopted.is_empty() {
+                        info!(pod = %pod.name, addresses = ?report.adopted, "adopted");
+                    }
+                    for (_, refusal) in &report.refused {
+                        self.tell_of_foreign(pod, &refusal.to_string());
+                    }
+                }
+                Err(stuck) => warn!(pod = %pod.name, "not adopted, tried again: {stuck}"),
+            }
+        }
+        self.settle(pod).await;
+    }
+
+    /// The pod is bound with these addresses and no others; after a start the engine does not know.
+    async fn settle(&self, pod: &PodEntry) {
+        if let Err(stuck) = self.core.bound(&pod.uid, &pod.bound_addresses).await {
+            warn!(pod = %pod.name, "former addresses are not freed, tried again: {stuck}");
+        }
+    }
+
+    fn tell_of_foreign(&self, pod: &PodEntry, why: &str) {
+        self.counts.foreign.fetch_add(1, Ordering::Relaxed);
+        let note = format!("the pod uses an address that is not its own: {why}");
+        warn!(namespace = %pod.namespace, pod = %pod.name, "{note}");
+        self.tell_pod(pod, "ForeignFloatingIP", note);
+    }
+
+    /// Trap of `ignorable: true`: the scheduler's own binder has bound it.
+    fn tell_of_none(&self, pod: &PodEntry) {
+        if pod.wanted.is_some() {
+            let note = "the pod was bound without an address, not by this server: set `ignorable: false` for the \
+                        extender, and delete the pod so that it is scheduled again";
+            self.tell_pod(pod, "NoFloatingIP", note.to_owned());
+        }
+    }
+
+    fn tell_pod(&self, pod: &PodEntry, reason: &'static str, note: String) {
+        self.reporter.tell(Notice {
+            regarding: pod_reference(&pod.namespace, &pod.name, &pod.uid),
+            severity: Severity::Warning,
+            reason,
+            note,
+        });
+    }
+
+    /// Reads the apps live that have addresses to lose and that no watch shows.
+    pub(super) async fn confirm_apps(&self) {
+        let mut reads = 0;
+        while reads < MOST_READS {
+            let after = self.reached().clone();
+            let apps = self.core.engine().apps_after(after.as_ref(), SLICE);
+            *self.reached() = apps.last().map(|holding| holding.app.clone());
+            if apps.is_empty() {
+                return;
+            }
+            let doubtful: Vec<AppRef> = apps
+                .into_iter()
+                .filter(|holding| holding.freed_with_it > 0)
+                .map(|holding| holding.app)
+                .filter(|app| self.index().read().needs_confirmation(app))
+                .collect();
+            reads += doubtful.len();
+            self.confirm(doubtful).await;
+        }
+        info!("many apps are not listed: the next survey goes on reading them");
+    }
+
+    fn reached(&self) -> MutexGuard<'_, Option<AppRef>> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn confirm(&self, apps: Vec<AppRef>) {
+        futures::stream::iter(apps)
+            .for_each_concurrent(AT_ONCE, |app| async move {
+                self.is_gone(&app).await;
+            })
+            .await;
+    }
+
+    /// Whether a live read says that the app is gone; the index knows then.
+    pub(super) async fn is_gone(&self, app: &AppRef) -> bool {
+        match read_app(&self.client, self.index(), app, READ).await {
+            AppRead::Gone => true,
+            AppRead::Present => false,
+            AppRead::Unknown(failure) => {
+                info!("{app} keeps its addresses, for nobody can tell whether it is there: {failure}");
+                false
+            }
+        }
+    }
+}
+
+/// Whether the node reports just the addresses that the binding names.
+fn runs_with_what_it_names(pod: &PodEntry) -> bool {
+    !pod.finished && sorted(&pod.bound_addresses) == sorted(&pod.pod_ips)
+}
+
+fn sorted(addresses: &[IpAddr]) -> Vec<IpAddr> {
+    let distinct: BTreeSet<IpAddr> = addresses.iter().copied().collect();
+    distinct.into_iter().collect()
+}

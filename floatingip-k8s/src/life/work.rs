@@ -1,0 +1,80 @@
+//! Carrying out one change.
+
+use std::net::IpAddr;
+
+use floatingip_core::Name;
+use floatingip_core::orchestrator::Stuck;
+use floatingip_core::owner::{AppRef, Owner};
+use floatingip_core::{Store, Timer};
+use tracing::warn;
+
+use super::Life;
+use super::queue::Task;
+use crate::event::{Notice, Severity, reference_of};
+use crate::index::NodeChange;
+
+impl<S: Store, T: Timer> Life<S, T> {
+    pub(super) async fn carry_out(&self, task: &Task) -> Result<(), Stuck> {
+        match task {
+            Task::Ended(uid, ending) => self.core.ended(uid, ending).await,
+            // A binding without addresses is not ours and says nothing about them.
+            Task::Bound(_, addresses) if addresses.is_empty() => Ok(()),
+            Task::Bound(uid, addresses) => self.core.bound(uid, addresses).await,
+            Task::App(app) => self.core.app_changed(app).await.map(drop),
+            Task::AppPerhapsGone(app) => self.confirm_app(app).await,
+            Task::Restore(ip) => self.core.restore(*ip).await,
+            Task::Pool(pool) => self.core.repair_pool(pool).await,
+            Task::Node(name, change) => self.node_changed(name, change).await,
+        }
+    }
+
+    /// Frees what the app kept, if a live read says too that it is gone.
+    async fn confirm_app(&self, app: &AppRef) -> Result<(), Stuck> {
+        if self.is_gone(app).await {
+            self.core.app_changed(app).await?;
+        }
+        Ok(())
+    }
+
+    async fn node_changed(&self, name: &Name, change: &NodeChange) -> Result<(), Stuck> {
+        match change {
+            NodeChange::Present { addresses, ready } => {
+                self.take_in_node(name, addresses);
+                if *ready {
+                    return self.core.node_ready(name).await;
+                }
+                Ok(())
+            }
+            NodeChange::Gone => {
+                self.core.engine().forget_node(name);
+                self.core.node_ready(name).await
+            }
+        }
+    }
+
+    /// The addresses of a node are never handed out. One that somebody owns already is told about.
+    pub(super) fn take_in_node(&self, name: &Name, addresses: &[IpAddr]) {
+        let owned = self.core.engine().observe_node(name, addresses);
+        for (ip, owner) in owned {
+            self.tell_of_clash(name, ip, &owner);
+        }
+    }
+
+    fn tell_of_clash(&self, node: &Name, ip: IpAddr, owner: &Owner) {
+        let holder = owner.namespace().map_or_else(
+            || "a reserve".to_owned(),
+            |namespace| format!("{namespace}/{}", owner.pod_name()),
+        );
+        let note = format!(
+            "node {node} has address {ip}, which belongs to {holder}: exclude it in the configuration, and \
+             delete the pod or release the address so that it gets another one"
+        );
+        warn!("{note}");
+        self.reporter.tell(Notice {
+            regarding: reference_of::<k8s_openapi::api::core::v1::Node>(None, node, None),
+            severity: Severity::Warning,
+            reason: "FloatingIPConflict",
+            note,
+        });
+    }
+}

@@ -1,0 +1,28 @@
+//! The server on a real control plane: API server, scheduler and controllers are Kubernetes' own, the nodes are kwok's.
+//!
+//! One control plane and one server serve all tests, which run side by side: each has a namespace, nodes and addresses
+//! of its own (a [`lot::Lot`]). Without the programs of a control plane the suite says that it is skipped; see
+//! `docs/testing.md`.
+
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod lot;
+#[cfg(test)]
+mod policy;
+#[cfg(test)]
+mod runner;
+#[cfg(test)]
+mod seed;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod view;
+
+#[cfg(test)]
+fn main() -> std::process::ExitCode {
+    suite::main()
+}
+
+#[cfg(not(test))]
+fn main() {}

@@ -1,0 +1,126 @@
+//! What of a control plane is to be started, and the start.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::launch::{Extender, Site};
+use super::{ControlPlane, client};
+use crate::assets::{Assets, Part};
+use crate::process::{Launch, Process};
+
+/// How long a node may be silent: short, because tests lose nodes; not shorter, because a busy machine is silent too.
+const NODE_GRACE: Duration = Duration::from_secs(8);
+
+/// What to start beside etcd and the API server.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    assets: Assets,
+    scheduler: Option<Option<Extender>>,
+    controller_manager: bool,
+    kwok: bool,
+    node_grace: Duration,
+}
+
+impl Builder {
+    pub(super) fn new(assets: Assets) -> Self {
+        Self {
+            assets,
+            scheduler: None,
+            controller_manager: false,
+            kwok: false,
+            node_grace: NODE_GRACE,
+        }
+    }
+
+    /// Also a scheduler that asks `extender` about pods with a floating IP.
+    #[must_use]
+    pub fn scheduler(mut self, extender: Extender) -> Self {
+        self.scheduler = Some(Some(extender));
+        self
+    }
+
+    /// Also a scheduler without extender.
+    #[must_use]
+    pub fn plain_scheduler(mut self) -> Self {
+        self.scheduler = Some(None);
+        self
+    }
+
+    /// Also the controllers of Deployments, StatefulSets, nodes and so on.
+    #[must_use]
+    pub fn controller_manager(mut self) -> Self {
+        self.controller_manager = true;
+        self
+    }
+
+    /// Also kwok, which plays the kubelets of the nodes of [`node`](crate::node).
+    #[must_use]
+    pub fn kwok(mut self) -> Self {
+        self.kwok = true;
+        self
+    }
+
+    /// After which silence a node counts as lost; 8 seconds unless said otherwise.
+    #[must_use]
+    pub fn node_grace(mut self, grace: Duration) -> Self {
+        self.node_grace = grace;
+        self
+    }
+
+    /// Starts everything at once, and waits until every part is ready.
+    ///
+    /// # Errors
+    /// A part cannot be started, ends at once, or is not ready in time.
+    pub async fn start(self) -> Result<ControlPlane> {
+        let folder = tempfile::Builder::new()
+            .prefix("floatingip-plane-")
+            .tempdir()?;
+        let site = Site::new(self.assets.clone(), folder.path())?;
+        let mut parts = BTreeMap::new();
+        for (part, launch) in self.launches(&site)? {
+            parts.insert(part, Process::start(launch)?);
+        }
+        let client = client(&site.kubeconfig()).await?;
+        let plane = ControlPlane {
+            parts,
+            site,
+            client,
+            _folder: folder,
+        };
+        plane.wait_all_ready().await?;
+        Ok(plane)
+    }
+
+    fn launches(&self, site: &Site) -> Result<Vec<(Part, Launch)>> {
+        let mut launches = vec![
+            (Part::Etcd, site.etcd()),
+            (Part::ApiServer, site.api_server()),
+        ];
+        if let Some(extender) = &self.scheduler {
+            launches.push((Part::Scheduler, site.scheduler(extender.as_ref())?));
+        }
+        if self.controller_manager {
+            launches.push((
+                Part::ControllerManager,
+                site.controller_manager(self.node_grace),
+            ));
+        }
+        if self.kwok {
+            launches.push((Part::Kwok, site.kwok(self.node_grace)));
+        }
+        Ok(launches)
+    }
+}
+
+impl ControlPlane {
+    async fn wait_all_ready(&self) -> Result<()> {
+        for (part, process) in &self.parts {
+            let ready = self.wait_ready(*part, process).await;
+            ready
+                .with_context(|| format!("the control plane did not start:\n{}", self.report()))?;
+        }
+        Ok(())
+    }
+}
