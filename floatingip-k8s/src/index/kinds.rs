@@ -17,17 +17,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that are watched whoever asks.
+    /// Those that are always watched.
     #[must_use]
-    pub fn always() -> [Self; 6] {
+    pub fn built_in() -> [Self; 6] {
         let app = |kind| Self::Apps(KindRef::new("apps", kind));
+        let [deployment, replica_set, stateful_set, daemon_set] = BUILT_IN.map(app);
         [
-            Self::Pods,
             Self::Nodes,
-            app("deployment"),
-            app("replicaset"),
-            app("statefulset"),
-            app("daemonset"),
+            Self::Pods,
+            replica_set,
+            deployment,
+            stateful_set,
+            daemon_set,
         ]
     }
 }
@@ -42,6 +43,9 @@ impl fmt::Display for Kind {
         }
     }
 }
+
+/// The kinds of API group `apps` that are always watched.
+const BUILT_IN: [&str; 4] = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /// A kind of workload in an API group, whatever its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
