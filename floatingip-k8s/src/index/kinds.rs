@@ -183,7 +183,11 @@ impl Kinds {
     }
 
     pub(super) fn are_listed(&self, kinds: &[Kind]) -> bool {
-        let listed = |kind| self.0.get(kind).is_some_and(|state| state.synced_since.is_some());
+        let listed = |kind| {
+            self.0
+                .get(kind)
+                .is_some_and(|state| state.synced_since.is_some())
+        };
         kinds.iter().all(listed)
     }
 
