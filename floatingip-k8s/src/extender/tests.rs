@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// Makes a pod, in the API server and in the index.
-    fn pod(&self, name: &str, annotations: Value) -> Value {
+    fn pod(&self, name: &str, annotations: &Value) -> Value {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
