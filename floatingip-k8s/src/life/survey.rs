@@ -62,9 +62,10 @@ impl<S: Store, T: Timer> Life<S, T> {
         bound.cloned().collect()
     }
 
-    /// Whether the records say what the pod's binding says.
+    /// Whether the pod's binding names addresses, and the records say the same.
     fn is_recorded(&self, pod: &PodEntry) -> bool {
-        self.core.engine().addresses_of(&pod.uid) == sorted(&pod.bound_addresses)
+        let named = sorted(&pod.bound_addresses);
+        !named.is_empty() && self.core.engine().addresses_of(&pod.uid) == named
     }
 
     async fn adopt(&self, pod: &PodEntry) {
