@@ -5,6 +5,7 @@
 //! extender's verbs can be served by any.
 
 pub mod annotation;
+pub mod causes;
 pub mod crd;
 pub mod event;
 pub mod extender;
@@ -13,5 +14,7 @@ pub mod lease;
 pub mod life;
 pub mod object;
 pub mod request;
+#[cfg(test)]
+mod scripted;
 pub mod store;
 pub mod waiting;
