@@ -82,6 +82,7 @@
 //! ```
 
 pub mod annotation;
+pub mod causes;
 pub mod crd;
 pub mod event;
 pub mod extender;
@@ -90,5 +91,7 @@ pub mod lease;
 pub mod life;
 pub mod object;
 pub mod request;
+#[cfg(test)]
+mod scripted;
 pub mod store;
 pub mod waiting;
