@@ -14,4 +14,5 @@ pub mod life;
 pub mod object;
 pub mod request;
 pub mod store;
+pub mod verify;
 pub mod waiting;
