@@ -28,6 +28,7 @@ pub mod port;
 pub mod process;
 pub mod recorder;
 pub mod server;
+pub mod verify;
 pub mod web;
 pub mod workload;
 
@@ -37,4 +38,5 @@ pub use eventually::eventually;
 pub use node::Node;
 pub use process::Process;
 pub use server::{Server, ServerPlan};
+pub use verify::{Verified, verify};
 pub use workload::Workload;

@@ -101,6 +101,12 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             .map(|((_, test), lot)| Case::new(test.name, (test.run)(lot)));
         runner.run(cases.collect()).await;
     }
+    let verified = Arc::clone(&cluster);
+    let verify = Case::new(
+        "verify_finds_every_invariant_held",
+        Box::pin(async move { verified.server.verify(&verified.plane).await }),
+    );
+    runner.run(vec![verify]).await;
     let end = Case::new(
         "the_server_ends_cleanly",
         Box::pin(async move { cluster.end().await }),
