@@ -5,6 +5,7 @@
 //! number of nodes. Only bind writes.
 
 mod bind;
+mod explain;
 mod filter;
 mod ipinfos;
 mod judge;
@@ -12,6 +13,8 @@ mod preempt;
 mod prioritize;
 mod reason;
 pub mod wire;
+
+pub use explain::{NodesExplanation, PodExplanation};
 
 use std::fmt;
 use std::sync::Arc;

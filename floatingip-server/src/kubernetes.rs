@@ -4,6 +4,7 @@
 mod client;
 mod cluster;
 mod configuration;
+mod explain;
 mod front;
 mod latency;
 mod routes;
@@ -22,7 +23,7 @@ use floatingip_k8s::index::SharedIndex;
 use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings};
 use floatingip_k8s::life;
 use floatingip_k8s::store::{CrdStore, Gate, StoreOptions};
-use floatingip_k8s::waiting::Waiting;
+use floatingip_k8s::waiting::{self, Waiting};
 use kube::Client;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -53,6 +54,8 @@ type Core = Orchestrator<Store, SystemTimer, SharedIndex>;
 type Desk = desk::Desk<Store, SharedIndex, Arc<Surroundings>>;
 /// What answers the scheduler.
 type Extender = extender::Extender<Store, SystemTimer>;
+/// What wakes waiting pods.
+type Waker = waiting::Waker<Store, SystemTimer>;
 /// What follows pods, apps, nodes and pools.
 type Life = life::Life<Store, SystemTimer>;
 

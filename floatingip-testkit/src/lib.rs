@@ -26,6 +26,7 @@ pub mod node;
 pub mod object;
 pub mod port;
 pub mod process;
+pub mod rate;
 pub mod recorder;
 pub mod server;
 pub mod verify;

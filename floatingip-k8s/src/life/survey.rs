@@ -44,7 +44,8 @@ impl<S: Store, T: Timer> Life<S, T> {
     /// belongs to others is told.
     pub(super) async fn adopt_all(&self) {
         let bound: Vec<Arc<PodEntry>> = self.bound();
-        let (same, odd): (Vec<_>, Vec<_>) = bound.into_iter().partition(|pod| self.is_recorded(pod));
+        let (same, odd): (Vec<_>, Vec<_>) =
+            bound.into_iter().partition(|pod| self.is_recorded(pod));
         futures::stream::iter(odd)
             .for_each_concurrent(AT_ONCE, |pod| async move { self.adopt(&pod).await })
             .await;
@@ -55,13 +56,16 @@ impl<S: Store, T: Timer> Life<S, T> {
 
     fn bound(&self) -> Vec<Arc<PodEntry>> {
         let index = self.index().read();
-        let bound = index.pods().filter(|pod| pod.node.is_some() && !pod.finished);
+        let bound = index
+            .pods()
+            .filter(|pod| pod.node.is_some() && !pod.finished);
         bound.cloned().collect()
     }
 
-    /// Whether the records say what the pod's binding says.
+    /// Whether the pod's binding names addresses, and the records say the same.
     fn is_recorded(&self, pod: &PodEntry) -> bool {
-        self.core.engine().addresses_of(&pod.uid) == sorted(&pod.bound_addresses)
+        let named = sorted(&pod.bound_addresses);
+        !named.is_empty() && self.core.engine().addresses_of(&pod.uid) == named
     }
 
     async fn adopt(&self, pod: &PodEntry) {
@@ -160,7 +164,9 @@ impl<S: Store, T: Timer> Life<S, T> {
             AppRead::Gone => true,
             AppRead::Present => false,
             AppRead::Unknown(failure) => {
-                info!("{app} keeps its addresses, for nobody can tell whether it is there: {failure}");
+                info!(
+                    "{app} keeps its addresses, for nobody can tell whether it is there: {failure}"
+                );
                 false
             }
         }

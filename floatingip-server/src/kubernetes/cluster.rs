@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use floatingip_core::Topology;
 use floatingip_core::engine::{self, Seen};
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::record::Target;
-use floatingip_core::Topology;
 use floatingip_k8s::crd::{check_crds, install_crds};
 use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;
 use floatingip_k8s::lease::Leadership;
 use floatingip_k8s::life::Pace;
 use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
-use floatingip_k8s::waiting::Waker;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -22,7 +21,7 @@ use tracing::{error, info, warn};
 use super::configuration::Standing;
 use super::front::{Duty, Front, Parts};
 use super::surroundings::{Running, Surroundings};
-use super::{Core, Desk, Extender, Life};
+use super::{Core, Desk, Extender, Life, Waker};
 use crate::args::Kubernetes;
 use crate::clock::SystemTimer;
 
@@ -58,13 +57,14 @@ impl Cluster {
         let topology = self.first_configuration().await;
         self.wait_for_index().await;
         let core = self.start(topology).await;
-        let (life, waker) = self.assemble(&core);
+        let (extender, life, waker) = self.assemble(&core);
         let from = self.around.store.listed();
         let follower = Follower::new(self.client.clone(), self.options.clone(), from);
         let following = follower.following();
         // The first and only time.
         let _ = self.around.running.set(Running {
             core: Arc::clone(&core),
+            extender,
             life: Arc::clone(&life),
             following: following.clone(),
         });
@@ -143,16 +143,16 @@ impl Cluster {
         }
     }
 
-    fn assemble(&self, core: &Arc<Core>) -> (Arc<Life>, Waker<super::Store, SystemTimer>) {
+    fn assemble(&self, core: &Arc<Core>) -> (Arc<Extender>, Arc<Life>, Waker) {
         let (reporter, waiting) = (self.around.reporter.clone(), self.around.waiting.clone());
-        let extender = Extender::new(
+        let extender = Arc::new(Extender::new(
             Arc::clone(core),
             self.client.clone(),
             self.gate.clone(),
             reporter.clone(),
             waiting.clone(),
             extender::Limits::default(),
-        );
+        ));
         let life = Arc::new(Life::new(
             Arc::clone(core),
             self.client.clone(),
@@ -169,9 +169,9 @@ impl Cluster {
         self.share_topology(core);
         self.front.open(Parts {
             desk,
-            extender: Arc::new(extender),
+            extender: Arc::clone(&extender),
         });
-        (life, waker)
+        (extender, life, waker)
     }
 
     fn share_topology(&self, core: &Core) {
@@ -207,7 +207,7 @@ impl Cluster {
     async fn serve(
         &self,
         life: &Life,
-        waker: &Waker<super::Store, SystemTimer>,
+        waker: &Waker,
         following: &Following,
     ) {
         let mut leadership = self.around.leadership.clone();
@@ -230,7 +230,7 @@ impl Cluster {
     async fn lead(
         &self,
         life: &Life,
-        waker: &Waker<super::Store, SystemTimer>,
+        waker: &Waker,
         following: &Following,
     ) {
         self.duty.send_replace(Duty::Preparing);

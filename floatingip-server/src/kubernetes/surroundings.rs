@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::configuration::Standing;
 use super::front::Duty;
 use super::latency::Latencies;
-use super::{Core, Life};
-use crate::backend::{Bucket, Check, Gauge, Histogram, Readiness};
+use super::{Core, Extender, Life, explain};
+use crate::backend::{Bucket, Check, Explained, Gauge, Histogram, Readiness};
 use crate::desk::{Around, now, total};
 
 /// Everything that can be looked at before there is a core.
@@ -37,6 +37,7 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) core: Arc<Core>,
+    pub(super) extender: Arc<Extender>,
     pub(super) life: Arc<Life>,
     pub(super) following: Following,
 }
@@ -54,6 +55,12 @@ impl Around for Surroundings {
         // With the last good configuration, a cut watch and held addresses the server still serves.
         let ready = *self.duty.borrow() == Duty::Deciding;
         Readiness { ready, checks }
+    }
+
+    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+        let running = self.running.get()?;
+        let explanation = running.extender.explain(namespace, pod)?;
+        Some(explain::shown(&running.core, explanation))
     }
 
     fn gauges(&self) -> Vec<Gauge> {
@@ -87,7 +94,9 @@ impl Surroundings {
     fn indexed(&self) -> Check {
         let synced = self.index.read().synced();
         let missing = |(kind, status): (Kind, KindStatus)| {
-            let failure = status.failure.unwrap_or_else(|| "not listed yet".to_owned());
+            let failure = status
+                .failure
+                .unwrap_or_else(|| "not listed yet".to_owned());
             (status.synced_since.is_none()).then(|| format!("{kind}: {failure}"))
         };
         let mut missing: Vec<String> = synced.into_iter().filter_map(missing).collect();
@@ -107,7 +116,10 @@ impl Surroundings {
     }
 
     fn certain(&self) -> Check {
-        let uncertain = self.running.get().map_or(0, |running| running.core.uncertain());
+        let uncertain = self
+            .running
+            .get()
+            .map_or(0, |running| running.core.uncertain());
         let detail = match uncertain {
             0 => String::new(),
             plans => format!("{plans} changes are not confirmed yet"),
@@ -129,7 +141,12 @@ impl Surroundings {
     fn own_gauges(&self) -> Vec<Gauge> {
         let leading = self.leadership.borrow().is_own();
         let counts = self.store.counts();
-        let writes = || counts.requests.iter().filter(|(verb, _)| *verb != Verb::Look);
+        let writes = || {
+            counts
+                .requests
+                .iter()
+                .filter(|(verb, _)| *verb != Verb::Look)
+        };
         vec![
             now(
                 "floatingip_leader",
@@ -159,7 +176,9 @@ impl Surroundings {
             total(
                 "floatingip_store_failures_total",
                 "Writes that certainly did nothing, or have no certain outcome: see the API server.",
-                writes().map(|(_, tally)| tally.undone + tally.unknown).sum(),
+                writes()
+                    .map(|(_, tally)| tally.undone + tally.unknown)
+                    .sum(),
             ),
         ]
     }
@@ -247,7 +266,11 @@ fn buckets(latency: &Latency) -> Vec<Bucket> {
             count,
         }
     };
-    Latency::BOUNDS.iter().zip(&latency.buckets).map(bucket).collect()
+    Latency::BOUNDS
+        .iter()
+        .zip(&latency.buckets)
+        .map(bucket)
+        .collect()
 }
 
 /// A check that is good where there is nothing to say.
@@ -262,6 +285,10 @@ fn check(name: &'static str, detail: String) -> Check {
 impl Around for Arc<Surroundings> {
     fn readiness(&self) -> Readiness {
         Surroundings::readiness(self)
+    }
+
+    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+        Surroundings::explain(self, namespace, pod)
     }
 
     fn gauges(&self) -> Vec<Gauge> {

@@ -18,7 +18,7 @@ pub(super) enum Posted {
     /// It is done.
     Bound,
     /// The pod was bound before; so it is now.
-    Before(PodEntry),
+    Before(Box<PodEntry>),
 }
 
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ impl<S: Store, T: Timer> Extender<S, T> {
         match timeout(limit, posted).await {
             Ok(Ok(_)) => Ok(Posted::Bound),
             Ok(Err(Error::Api(status))) if status.is_conflict() => {
-                Ok(Posted::Before(self.ask_for_pod(args).await?))
+                Ok(Posted::Before(Box::new(self.ask_for_pod(args).await?)))
             }
             Ok(Err(Error::Api(status))) if status.is_not_found() => Err(BindError::PodGone {
                 namespace: args.pod_namespace.clone(),
@@ -81,7 +81,11 @@ impl<S: Store, T: Timer> Extender<S, T> {
         }
     }
 
-    fn request(&self, args: &BindingArgs, annotation: String) -> Result<Request<Vec<u8>>, BindError> {
+    fn request(
+        &self,
+        args: &BindingArgs,
+        annotation: String,
+    ) -> Result<Request<Vec<u8>>, BindError> {
         let (namespace, name) = (&*args.pod_namespace, &*args.pod_name);
         let binding = Binding {
             api_version: "v1",

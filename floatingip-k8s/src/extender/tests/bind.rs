@@ -7,7 +7,7 @@ const ARGS: &str = "k8s.v1.cni.galaxy.io/args";
 #[tokio::test(start_paused = true)]
 async fn a_pod_is_bound_with_the_address_that_its_record_says() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     assert_eq!(scene.bind("web", "a-1").await, "");
     let [binding] = &scene.server.bindings()[..] else {
         panic!("not one binding");
@@ -27,7 +27,7 @@ async fn a_pod_is_bound_with_the_address_that_its_record_says() {
 async fn what_the_pod_asked_for_stays_in_the_annotation() {
     let scene = Scene::new().await;
     let wish = r#"{"request_ip_range":[["10.0.70.3"]]}"#;
-    scene.pod("web", json!({ ARGS: wish }));
+    scene.pod("web", &json!({ ARGS: wish }));
     assert_eq!(scene.bind("web", "a-1").await, "");
     assert_eq!(
         scene.server.bindings()[0]["metadata"]["annotations"][ARGS],
@@ -38,12 +38,15 @@ async fn what_the_pod_asked_for_stays_in_the_annotation() {
 #[tokio::test(start_paused = true)]
 async fn a_repeated_bind_is_harmless() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     assert_eq!(scene.bind("web", "a-1").await, "");
     assert_eq!(scene.bind("web", "a-1").await, "");
     assert_eq!(scene.server.bindings().len(), 1);
     let elsewhere = scene.bind("web", "b-1").await;
-    assert!(elsewhere.contains("bound to node a-1 already"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("bound to node a-1 already"),
+        "{elsewhere}"
+    );
     assert_eq!(scene.extender.core.engine().len(), 1);
 }
 
@@ -51,7 +54,7 @@ async fn a_repeated_bind_is_harmless() {
 #[tokio::test(start_paused = true)]
 async fn a_binding_without_an_answer_is_found_by_the_next_attempt() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     scene.server.be_silent(true);
     assert_ne!(scene.bind("web", "a-1").await, "");
     scene.server.be_silent(false);
@@ -64,12 +67,15 @@ async fn a_binding_without_an_answer_is_found_by_the_next_attempt() {
 #[tokio::test(start_paused = true)]
 async fn a_late_binding_elsewhere_keeps_its_address_and_frees_the_other() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     scene.server.be_silent(true);
     assert_ne!(scene.bind("web", "a-1").await, "");
     scene.server.be_silent(false);
     let elsewhere = scene.bind("web", "b-1").await;
-    assert!(elsewhere.contains("bound to node a-1 already"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("bound to node a-1 already"),
+        "{elsewhere}"
+    );
     let engine = scene.extender.core.engine();
     assert!(engine.record("10.0.70.2".parse().unwrap()).is_some());
     assert!(engine.record("10.0.80.2".parse().unwrap()).is_none());
@@ -78,7 +84,7 @@ async fn a_late_binding_elsewhere_keeps_its_address_and_frees_the_other() {
 #[tokio::test(start_paused = true)]
 async fn another_pod_of_the_name_gets_nothing() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     let error = scene.bind_uid("web", "former-uid", "a-1").await;
     assert!(error.contains("is another one now"), "{error}");
     scene.server.remove("gone");
@@ -92,7 +98,7 @@ async fn another_pod_of_the_name_gets_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_no_watch_has_shown_is_read() {
     let scene = Scene::new().await;
-    let mut pod = scene.pod("web", json!({}));
+    let mut pod = scene.pod("web", &json!({}));
     pod["metadata"]["name"] = json!("new");
     pod["metadata"]["uid"] = json!("new-uid");
     scene.server.put(pod);
@@ -104,7 +110,7 @@ async fn a_pod_that_no_watch_has_shown_is_read() {
 #[tokio::test(start_paused = true)]
 async fn who_does_not_lead_binds_nothing() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     scene.gate.close();
     let error = scene.bind("web", "a-1").await;
     assert!(error.contains("does not lead"), "{error}");
@@ -115,7 +121,7 @@ async fn who_does_not_lead_binds_nothing() {
 async fn a_full_subnet_is_said_to_be_full() {
     let scene = Scene::new().await;
     for pod in ["p-0", "p-1", "p-2"] {
-        scene.pod(pod, json!({}));
+        scene.pod(pod, &json!({}));
     }
     assert_eq!(scene.bind("p-0", "a-1").await, "");
     assert_eq!(scene.bind("p-1", "a-2").await, "");
@@ -127,7 +133,7 @@ async fn a_full_subnet_is_said_to_be_full() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_asks_for_nothing_is_not_bound() {
     let scene = Scene::new().await;
-    let mut pod = scene.pod("web", json!({}));
+    let mut pod = scene.pod("web", &json!({}));
     pod["metadata"]["name"] = json!("plain");
     pod["metadata"]["uid"] = json!("plain-uid");
     pod["spec"] = json!({ "containers": [{}] });
