@@ -107,7 +107,7 @@ impl Looker {
             return Ok(());
         }
         let status = self.index.read().synced();
-        let missing = Kind::always().into_iter().filter_map(|kind| {
+        let missing = Kind::built_in().into_iter().filter_map(|kind| {
             let status = status.get(&kind);
             let failure = status.and_then(|status| status.failure.clone());
             let unlisted = status.is_none_or(|status| status.synced_since.is_none());

@@ -35,7 +35,7 @@ impl Scene {
             records: Records::default(),
             index: Index::default(),
         };
-        for kind in Kind::always() {
+        for kind in Kind::built_in() {
             let nothing = HashSet::new();
             scene
                 .index

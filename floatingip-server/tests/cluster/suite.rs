@@ -25,8 +25,8 @@ const TESTS: &[Test] = &[
     }),
 ];
 
-/// The clean end of the server, which is a test too.
-const LAST: usize = 1;
+/// `floatingip-server verify` and the clean end of the server, which are tests too.
+const LAST: usize = 2;
 
 /// A test, and the land that it needs.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use crate::LIMIT;
 use crate::apps::{APPS, App, MOST, NAMESPACE, pool};
 
 /// The longest pause between two changes, in milliseconds.
-const PAUSE: u64 = 150;
+const PAUSE: u64 = 60;
 
 pub(crate) struct Churn {
     client: Client,
