@@ -94,4 +94,5 @@ pub mod request;
 #[cfg(test)]
 mod scripted;
 pub mod store;
+pub mod verify;
 pub mod waiting;

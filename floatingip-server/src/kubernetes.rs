@@ -9,6 +9,7 @@ mod front;
 mod latency;
 mod routes;
 mod surroundings;
+mod verify;
 
 use std::io;
 use std::net::IpAddr;
@@ -36,12 +37,14 @@ use crate::desk;
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::Ending;
-use client::ClientError;
 use cluster::Cluster;
 use configuration::Follower;
 use front::Front;
 use latency::Latencies;
 use surroundings::Surroundings;
+
+pub use client::ClientError;
+pub use verify::{VerifyError, run as verify};
 
 /// Where the addresses are.
 type Store = CrdStore;

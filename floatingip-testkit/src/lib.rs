@@ -29,6 +29,7 @@ pub mod process;
 pub mod rate;
 pub mod recorder;
 pub mod server;
+pub mod verify;
 pub mod web;
 pub mod workload;
 
@@ -38,4 +39,5 @@ pub use eventually::eventually;
 pub use node::Node;
 pub use process::Process;
 pub use server::{Server, ServerPlan};
+pub use verify::{Verified, verify};
 pub use workload::Workload;

@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use crate::args::Kubernetes;
 
 /// What the name of the kept configuration has behind the ConfigMap's.
-const KEPT: &str = "-last-good";
+pub(super) const KEPT: &str = "-last-good";
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(5);
 /// In whose name the kept configuration is written.

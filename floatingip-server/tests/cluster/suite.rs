@@ -25,8 +25,8 @@ const TESTS: &[Test] = &[
     }),
 ];
 
-/// The clean end of the server, which is a test too.
-const LAST: usize = 1;
+/// `floatingip-server verify` and the clean end of the server, which are tests too.
+const LAST: usize = 2;
 
 /// A test, and the land that it needs.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +108,12 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             .map(|((_, test), lot)| Case::new(test.name, (test.run)(lot)));
         runner.run(cases.collect()).await;
     }
+    let verified = Arc::clone(&cluster);
+    let verify = Case::new(
+        "verify_finds_every_invariant_held",
+        Box::pin(async move { verified.server.verify(&verified.plane).await }),
+    );
+    runner.run(vec![verify]).await;
     let end = Case::new(
         "the_server_ends_cleanly",
         Box::pin(async move { cluster.end().await }),
