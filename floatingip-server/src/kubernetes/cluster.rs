@@ -220,12 +220,7 @@ impl Cluster {
     }
 
     /// Decides while this process leads.
-    async fn serve(
-        &self,
-        life: &Life,
-        waker: &Waker,
-        following: &Following,
-    ) {
+    async fn serve(&self, life: &Life, waker: &Waker, following: &Following) {
         let mut leadership = self.around.leadership.clone();
         loop {
             self.duty.send_replace(Duty::Standby);
@@ -243,12 +238,7 @@ impl Cluster {
         }
     }
 
-    async fn lead(
-        &self,
-        life: &Life,
-        waker: &Waker,
-        following: &Following,
-    ) {
+    async fn lead(&self, life: &Life, waker: &Waker, following: &Following) {
         self.duty.send_replace(Duty::Preparing);
         self.catch_up(following).await;
         life.begin().await;
