@@ -42,6 +42,16 @@ pub struct Limits {
     pub request: Duration,
 }
 
+impl Limits {
+    /// How much longer an answer is waited for than the API server may work on it.
+    const MARGIN: Duration = Duration::from_millis(500);
+
+    /// How long a write may take until it is given up: what a lease has to outlive for it to be begun.
+    fn write(&self) -> Duration {
+        self.request + Self::MARGIN
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -171,8 +171,9 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
         end.send_replace(true);
     };
     tokio::join!(serving, watching);
-    finish(&around, &front, election).await;
+    // First nothing new is begun, then what is under way is finished.
     tasks.shutdown().await;
+    finish(&around, &front, election).await;
     if broken {
         return Err(ServeError::Broken);
     }

@@ -7,6 +7,8 @@ use floatingip_core::Topology;
 use floatingip_core::engine::{self, Seen};
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::record::Target;
+use floatingip_core::topology::Difference;
+use floatingip_k8s::causes::Causes;
 use floatingip_k8s::crd::{check_crds, install_crds};
 use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;
@@ -87,7 +89,7 @@ impl Cluster {
                 self.definitions.send_replace(None);
                 return;
             };
-            let failure = failure.to_string();
+            let failure = Causes(&failure).to_string();
             self.definitions.send_if_modified(|known| {
                 let news = known.as_ref() != Some(&failure);
                 if news {
@@ -137,7 +139,12 @@ impl Cluster {
                     info!(addresses, "every record has been read");
                     return Arc::new(core);
                 }
-                Err(failure) => error!("the records cannot be read, trying again: {failure:?}"),
+                Err(failure) => {
+                    error!(
+                        "the records cannot be read, trying again: {}",
+                        Causes(&failure)
+                    );
+                }
             }
             sleep(AGAIN).await;
         }
@@ -179,6 +186,16 @@ impl Cluster {
         self.around.index.write().set_topology(topology);
     }
 
+    /// Under one lock of the engine: whoever finds that a node's reach is of former times, and asks for it
+    /// anew, gets the new one.
+    fn reconfigure(&self, core: &Core, topology: Topology) -> Difference {
+        let mut engine = core.engine();
+        let difference = engine.reconfigure(topology);
+        let topology = Arc::clone(engine.topology());
+        self.around.index.write().set_topology(topology);
+        difference
+    }
+
     async fn follow_configuration(&self, core: &Core) {
         let mut configuration = self.around.configuration.clone();
         let good = |standing: &Standing| standing.good.clone();
@@ -188,8 +205,7 @@ impl Cluster {
                 continue;
             };
             if known.as_ref() != Some(&good.json) {
-                let difference = core.reconfigure(good.topology);
-                self.share_topology(core);
+                let difference = self.reconfigure(core, good.topology);
                 let draining = core.engine().records_in(&difference.removed).count();
                 info!(
                     added = %difference.added,
@@ -259,10 +275,9 @@ impl Cluster {
 
 /// Takes in what others wrote.
 fn take(core: &Core, life: &Life, news: News) {
-    let now = core.now();
     match news {
         News::List(list, _) => {
-            let relisted = core.engine().observe_all(list, now);
+            let relisted = core.observe_all(list);
             for target in relisted.deleted {
                 gone(life, target);
             }
@@ -275,6 +290,7 @@ fn take(core: &Core, life: &Life, news: News) {
                 change.observed.target.clone(),
                 change.observed.value.is_none(),
             );
+            let now = core.now();
             let seen = core.engine().observe(change.observed, now);
             match (seen, deleted) {
                 (Seen::Old, _) => {}

@@ -1,5 +1,7 @@
 //! Binding, and binding again.
 
+use tokio::time::Instant;
+
 use super::*;
 
 const ARGS: &str = "k8s.v1.cni.galaxy.io/args";
@@ -140,4 +142,36 @@ async fn a_pod_that_asks_for_nothing_is_not_bound() {
     scene.server.put(pod);
     let error = scene.bind("plain", "a-1").await;
     assert!(error.contains("managedResources"), "{error}");
+}
+
+/// The lease ran short on the way: the binding might land when another process decides.
+#[tokio::test(start_paused = true)]
+async fn no_binding_is_sent_that_the_lease_may_not_outlive() {
+    let scene = Scene::new().await;
+    let mut pod = scene.pod("web", &json!({}));
+    pod["metadata"]["name"] = json!("new");
+    pod["metadata"]["uid"] = json!("new-uid");
+    scene.server.put(pod);
+    scene.server.read_slowly(Duration::from_secs(1));
+    scene
+        .gate
+        .open_until(Instant::now() + Duration::from_secs(4));
+    let error = scene.bind("new", "a-1").await;
+    assert!(error.contains("does not lead"), "{error}");
+    assert!(scene.server.bindings().is_empty());
+    scene
+        .gate
+        .open_until(Instant::now() + Duration::from_secs(6));
+    assert_eq!(scene.bind("new", "a-1").await, "");
+}
+
+/// Its end was dealt with before it had an address.
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_goes_while_it_is_bound_leaves_nothing() {
+    let scene = Scene::new().await;
+    scene.pod("web", &json!({}));
+    scene.server.remove("web");
+    let error = scene.bind("web", "a-1").await;
+    assert!(error.contains("does not exist any more"), "{error}");
+    assert!(scene.extender.core.engine().is_empty());
 }
