@@ -162,7 +162,11 @@ impl Publisher {
             Err(_) => "the API server did not answer in time".to_owned(),
         };
         self.lost.fetch_add(1, Ordering::Relaxed);
-        warn!(reason = notice.reason, note = notice.note, "an event was not written: {failure}");
+        warn!(
+            reason = notice.reason,
+            note = notice.note,
+            "an event was not written: {failure}"
+        );
     }
 
     fn event_of(&self, notice: &Notice, namespace: &str) -> Event {

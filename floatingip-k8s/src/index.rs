@@ -152,7 +152,7 @@ impl Index {
     /// Whether every kind that is always watched has been listed as a whole.
     #[must_use]
     pub fn is_synced(&self) -> bool {
-        self.kinds.are_listed(&Kind::always())
+        self.kinds.are_listed(&Kind::built_in())
     }
 
     /// How each kind's watch fares, in order.
@@ -182,7 +182,7 @@ impl Index {
     }
 
     pub(crate) fn is_caught_up(&self, request: u64) -> bool {
-        self.kinds.all_answered(request, &Kind::always())
+        self.kinds.all_answered(request, &Kind::built_in())
     }
 
     pub(crate) fn has_effects(&self) -> bool {

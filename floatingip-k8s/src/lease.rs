@@ -155,7 +155,9 @@ impl Elector {
 
     /// How much longer a holder may go on without a renewal.
     fn patience(&self) -> Duration {
-        let age = self.renewed.map_or(Duration::ZERO, |renewed| renewed.elapsed());
+        let age = self
+            .renewed
+            .map_or(Duration::ZERO, |renewed| renewed.elapsed());
         self.settings.renew_within.saturating_sub(age)
     }
 
@@ -172,7 +174,9 @@ impl Elector {
         let led = self.renewed.take().is_some();
         if self.announce(now.clone()) {
             match now {
-                Leadership::Other(holder) if led => warn!("{holder} leads now, no longer this process"),
+                Leadership::Other(holder) if led => {
+                    warn!("{holder} leads now, no longer this process")
+                }
                 Leadership::Other(holder) => info!("{holder} leads"),
                 _ => warn!("no longer leading: the lease could not be renewed in time"),
             }
@@ -180,7 +184,10 @@ impl Elector {
     }
 
     fn failed(&mut self, reason: &str) {
-        warn!("the lease {} cannot be read or renewed: {reason}", self.settings.name);
+        warn!(
+            "the lease {} cannot be read or renewed: {reason}",
+            self.settings.name
+        );
         let renewed = self.renewed.map(|renewed| renewed.elapsed());
         if renewed.is_none_or(|age| age >= self.settings.renew_within) {
             // What was seen may be old by now: look again before anything is written.
@@ -234,7 +241,10 @@ impl Elector {
 
     /// Whether the lease has been seen like this for longer than it lasts.
     fn has_run_out(&mut self, lease: Lease, now: Instant) -> bool {
-        let lasts = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+        let lasts = lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.lease_duration_seconds);
         let lasts = lasts.and_then(|seconds| u64::try_from(seconds).ok());
         let lasts = lasts.map_or(self.settings.duration, Duration::from_secs);
         match &self.seen {
@@ -250,7 +260,9 @@ impl Elector {
 
     async fn replace(&self, lease: &Lease) -> Result<Lease, Error> {
         let params = PostParams::default();
-        self.leases.replace(&self.settings.name, &params, lease).await
+        self.leases
+            .replace(&self.settings.name, &params, lease)
+            .await
     }
 
     /// The next lease after `former`, held by `holder`; its version makes it a conditional write.

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use floatingip_core::engine::Ending;
 use floatingip_core::PoolName;
+use floatingip_core::engine::Ending;
 use floatingip_core::orchestrator::Orchestrator;
 use floatingip_core::owner::AppRef;
 use floatingip_core::{Store, Timer};

@@ -140,7 +140,12 @@ pub struct Kubernetes {
     )]
     pub bind: IpAddr,
     /// The port of the scheduler extender; 0 takes any free one.
-    #[arg(long, value_name = "PORT", env = "FLOATINGIP_PORT", default_value_t = 9040)]
+    #[arg(
+        long,
+        value_name = "PORT",
+        env = "FLOATINGIP_PORT",
+        default_value_t = 9040
+    )]
     pub port: u16,
     /// The port of the API, with probes and metrics; 0 takes any free one.
     #[arg(

@@ -18,7 +18,7 @@ use floatingip_core::orchestrator::Orchestrator;
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::extender;
 use floatingip_k8s::index::SharedIndex;
-use floatingip_k8s::lease::{Elector, LeaseSettings, Leadership};
+use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings};
 use floatingip_k8s::life;
 use floatingip_k8s::store::{CrdStore, Gate, StoreOptions};
 use floatingip_k8s::waiting::Waiting;
@@ -262,7 +262,9 @@ async fn finish(around: &Surroundings, front: &Front, election: Election) {
     let _ = stop.send(());
     match task.await {
         Ok(mut elector) if settled => elector.give_up().await,
-        Ok(_) => warn!("the lease is not given back: changes without a certain outcome may still land"),
+        Ok(_) => {
+            warn!("the lease is not given back: changes without a certain outcome may still land")
+        }
         Err(error) => warn!("the lease is not given back: {error}"),
     }
 }
@@ -284,6 +286,9 @@ async fn settle(around: &Surroundings, front: &Front) -> bool {
         return true;
     }
     let plans = core.engine().open_plans();
-    warn!(plans, "the API server did not confirm every change before the end");
+    warn!(
+        plans,
+        "the API server did not confirm every change before the end"
+    );
     false
 }

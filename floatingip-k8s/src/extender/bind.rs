@@ -4,8 +4,8 @@ mod post;
 
 use std::net::IpAddr;
 
-use floatingip_core::annotation::ARGS;
 use floatingip_core::Name;
+use floatingip_core::annotation::ARGS;
 use floatingip_core::orchestrator::{AllocateError, Place};
 use floatingip_core::{Store, Timer};
 use thiserror::Error;
@@ -77,7 +77,11 @@ impl<S: Store, T: Timer> Extender<S, T> {
         match bound.unwrap_or(Err(BindError::TooLong(limit.as_secs()))) {
             Ok(()) => BindingResult::default(),
             Err(error) => {
-                debug!(pod = args.pod_name, namespace = args.pod_namespace, "not bound: {error}");
+                debug!(
+                    pod = args.pod_name,
+                    namespace = args.pod_namespace,
+                    "not bound: {error}"
+                );
                 BindingResult {
                     error: error.to_string(),
                 }
@@ -86,7 +90,11 @@ impl<S: Store, T: Timer> Extender<S, T> {
     }
 
     async fn try_to_bind(&self, args: &BindingArgs) -> Result<(), BindError> {
-        if self.gate.remaining().is_none_or(|left| left < self.limits.request) {
+        if self
+            .gate
+            .remaining()
+            .is_none_or(|left| left < self.limits.request)
+        {
             return Err(BindError::NotLeading);
         }
         let pod = self.pod(args).await?;

@@ -79,11 +79,7 @@ fn kept<T>(all: impl Iterator<Item = T>, keep: impl Fn(usize) -> bool) -> Vec<T>
     kept.map(|(_, item)| item).collect()
 }
 
-fn answer<'a>(
-    nodes: &'a Nodes<'a>,
-    names: &[&'a str],
-    judged: &Judgement,
-) -> FilterResult<'a> {
+fn answer<'a>(nodes: &'a Nodes<'a>, names: &[&'a str], judged: &Judgement) -> FilterResult<'a> {
     let verdicts: Vec<_> = judged.each().collect();
     let good = |place: usize| verdicts.get(place).is_some_and(|verdict| verdict.is_ok());
     let mut result = passed(nodes, good);

@@ -110,10 +110,7 @@ mod tests {
         let expected = format!("{{{wish},{GIVEN}}}");
         assert_args(Some(&format!("{{{wish}}}")), &expected);
         let repeated = format!("{{ \"common\": {{}}, \"x\": 1,\n {wish} }}");
-        assert_args(
-            Some(&repeated),
-            &format!("{{{wish},\"x\":1,{GIVEN}}}"),
-        );
+        assert_args(Some(&repeated), &format!("{{{wish},\"x\":1,{GIVEN}}}"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Judging: for each node that is offered, whether the pod could have its addresses there.
 
+use floatingip_core::refusal::Refusal;
 use floatingip_core::request::PodRequest;
 use floatingip_core::topology::Reach;
-use floatingip_core::refusal::Refusal;
 use floatingip_core::{Store, Timer};
 
 use super::Extender;
@@ -115,6 +115,8 @@ impl Judgement {
 
     /// What is said of each node, in the order in which they were offered.
     pub(super) fn each(&self) -> impl Iterator<Item = &Result<(), Reason>> {
-        self.of_node.iter().filter_map(|verdict| self.verdicts.get(*verdict))
+        self.of_node
+            .iter()
+            .filter_map(|verdict| self.verdicts.get(*verdict))
     }
 }

@@ -39,7 +39,9 @@ impl<S: Store, T: Timer> Extender<S, T> {
         let scores = scores(&self.merits(&request, &groups.reaches));
         let score = |(host, group): (&'a str, Option<usize>)| HostPriority {
             host,
-            score: group.and_then(|group| scores.get(group).copied()).unwrap_or(0),
+            score: group
+                .and_then(|group| scores.get(group).copied())
+                .unwrap_or(0),
         };
         names.into_iter().zip(groups.of_node).map(score).collect()
     }

@@ -52,8 +52,14 @@ impl Scene {
             orchestrator::Limits::default(),
         );
         let core = Arc::new(core.await.unwrap());
-        index.write().set_topology(Arc::clone(core.engine().topology()));
-        for (name, address) in [("a-1", "10.1.0.1"), ("a-2", "10.1.0.2"), ("b-1", "10.2.0.1")] {
+        index
+            .write()
+            .set_topology(Arc::clone(core.engine().topology()));
+        for (name, address) in [
+            ("a-1", "10.1.0.1"),
+            ("a-2", "10.1.0.2"),
+            ("b-1", "10.2.0.1"),
+        ] {
             index.write().feed(&node(name, address)).unwrap();
         }
         let server = Server::default();
@@ -205,7 +211,8 @@ impl State {
         pod["spec"]["nodeName"] = binding["target"]["name"].clone();
         pod["metadata"]["annotations"] = binding["metadata"]["annotations"].clone();
         pod["metadata"]["resourceVersion"] = json!("8");
-        let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" });
+        let status =
+            json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" });
         (StatusCode::CREATED, status)
     }
 }

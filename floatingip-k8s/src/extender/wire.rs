@@ -181,7 +181,11 @@ impl BindingArgs {
     /// It is no JSON object, or a field is no text.
     pub fn read(body: &[u8]) -> Result<Self, WireError> {
         let fields = Fields::read(body)?;
-        let text = |name| fields.optional::<String>(name).map(Option::unwrap_or_default);
+        let text = |name| {
+            fields
+                .optional::<String>(name)
+                .map(Option::unwrap_or_default)
+        };
         Ok(Self {
             pod_name: text("PodName")?,
             pod_namespace: text("PodNamespace")?,

@@ -17,7 +17,12 @@ impl PodEntry {
         PodState::new(self.uid.clone())
             .with_bound(self.node.is_some())
             .with_finished(self.finished)
-            .with_addresses(self.bound_addresses.iter().copied().filter(|_| self.node.is_some()))
+            .with_addresses(
+                self.bound_addresses
+                    .iter()
+                    .copied()
+                    .filter(|_| self.node.is_some()),
+            )
     }
 }
 

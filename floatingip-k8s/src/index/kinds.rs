@@ -17,17 +17,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those that are watched whoever asks.
+    /// Those that are always watched.
     #[must_use]
-    pub fn always() -> [Self; 6] {
+    pub fn built_in() -> [Self; 6] {
         let app = |kind| Self::Apps(KindRef::new("apps", kind));
+        let [deployment, replica_set, stateful_set, daemon_set] = BUILT_IN.map(app);
         [
-            Self::Pods,
             Self::Nodes,
-            app("deployment"),
-            app("replicaset"),
-            app("statefulset"),
-            app("daemonset"),
+            Self::Pods,
+            replica_set,
+            deployment,
+            stateful_set,
+            daemon_set,
         ]
     }
 }
@@ -42,6 +43,9 @@ impl fmt::Display for Kind {
         }
     }
 }
+
+/// The kinds of API group `apps` that are always watched.
+const BUILT_IN: [&str; 4] = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /// A kind of workload in an API group, whatever its version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,7 +187,11 @@ impl Kinds {
     }
 
     pub(super) fn are_listed(&self, kinds: &[Kind]) -> bool {
-        let listed = |kind| self.0.get(kind).is_some_and(|state| state.synced_since.is_some());
+        let listed = |kind| {
+            self.0
+                .get(kind)
+                .is_some_and(|state| state.synced_since.is_some())
+        };
         kinds.iter().all(listed)
     }
 

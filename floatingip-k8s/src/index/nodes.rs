@@ -63,9 +63,7 @@ impl Nodes {
 
     /// The one place where core's type is made.
     pub(super) fn state(&self, name: &str) -> Option<NodeState> {
-        self.all
-            .get(name)
-            .map(|node| NodeState::new(node.ready))
+        self.all.get(name).map(|node| NodeState::new(node.ready))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -1,5 +1,5 @@
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -23,11 +23,12 @@ struct Shared {
     index: RwLock<Index>,
     effects: Notify,
     demand: Notify,
-    revision: AtomicU64,
     /// The number of the last request for new lists.
     request: watch::Sender<u64>,
     /// Changes whenever a list is done.
     lists: watch::Sender<()>,
+    /// Counts changes.
+    revision: AtomicU64,
 }
 
 impl SharedIndex {

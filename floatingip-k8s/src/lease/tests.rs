@@ -117,7 +117,10 @@ impl Candidate {
 
     async fn becomes(&mut self, what: Leadership) {
         let changed = self.leadership.wait_for(|now| *now == what);
-        timeout(Duration::from_secs(60), changed).await.unwrap().unwrap();
+        timeout(Duration::from_secs(60), changed)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     async fn stop(self) -> Elector {
@@ -184,7 +187,11 @@ async fn who_cannot_renew_stops_before_others_begin() {
     let renewed = Instant::now();
     server.be_silent(true);
     first.becomes(Leadership::Unknown).await;
-    assert!(renewed.elapsed() < Duration::from_secs(6), "{:?}", renewed.elapsed());
+    assert!(
+        renewed.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        renewed.elapsed()
+    );
     assert_eq!(first.gate.remaining(), None);
     server.be_silent(false);
     first.becomes(Leadership::Own).await;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use floatingip_core::engine::Ending;
-use floatingip_core::{Name, PoolName};
 use floatingip_core::owner::AppRef;
+use floatingip_core::{Name, PoolName};
 use tokio::time::Instant;
 
 use crate::index::NodeChange;
@@ -100,7 +100,10 @@ impl Queue {
     /// The next task of an object that nobody works on.
     pub(super) fn next(&mut self, now: Instant) -> Option<Attempt> {
         self.recall(now);
-        let place = self.order.iter().position(|key| !self.active.contains(key))?;
+        let place = self
+            .order
+            .iter()
+            .position(|key| !self.active.contains(key))?;
         let key = self.order.remove(place)?;
         let attempt = self.waiting.remove(&key)?;
         self.active.insert(key);
@@ -120,13 +123,15 @@ impl Queue {
             return false;
         }
         let number = attempt.number + 1;
-        let pause = FIRST_PAUSE.saturating_mul(1 << attempt.number).min(LONGEST_PAUSE);
+        let pause = FIRST_PAUSE
+            .saturating_mul(1 << attempt.number)
+            .min(LONGEST_PAUSE);
         let jitter = 0.5 + fastrand::f64();
         let at = now + pause.mul_f64(jitter);
-        self.later.entry(at).or_default().push(Attempt {
-            number,
-            ..attempt
-        });
+        self.later
+            .entry(at)
+            .or_default()
+            .push(Attempt { number, ..attempt });
         true
     }
 

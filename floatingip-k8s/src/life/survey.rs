@@ -44,7 +44,8 @@ impl<S: Store, T: Timer> Life<S, T> {
     /// belongs to others is told.
     pub(super) async fn adopt_all(&self) {
         let bound: Vec<Arc<PodEntry>> = self.bound();
-        let (same, odd): (Vec<_>, Vec<_>) = bound.into_iter().partition(|pod| self.is_recorded(pod));
+        let (same, odd): (Vec<_>, Vec<_>) =
+            bound.into_iter().partition(|pod| self.is_recorded(pod));
         futures::stream::iter(odd)
             .for_each_concurrent(AT_ONCE, |pod| async move { self.adopt(&pod).await })
             .await;
@@ -55,7 +56,9 @@ impl<S: Store, T: Timer> Life<S, T> {
 
     fn bound(&self) -> Vec<Arc<PodEntry>> {
         let index = self.index().read();
-        let bound = index.pods().filter(|pod| pod.node.is_some() && !pod.finished);
+        let bound = index
+            .pods()
+            .filter(|pod| pod.node.is_some() && !pod.finished);
         bound.cloned().collect()
     }
 
@@ -160,7 +163,9 @@ impl<S: Store, T: Timer> Life<S, T> {
             AppRead::Gone => true,
             AppRead::Present => false,
             AppRead::Unknown(failure) => {
-                info!("{app} keeps its addresses, for nobody can tell whether it is there: {failure}");
+                info!(
+                    "{app} keeps its addresses, for nobody can tell whether it is there: {failure}"
+                );
                 false
             }
         }

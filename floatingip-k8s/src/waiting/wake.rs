@@ -109,7 +109,9 @@ impl<S: Store, T: Timer> Waker<S, T> {
             info!(pods = ready.len(), "waking pods that there is room for now");
         }
         let wake = |pod| self.wake(pod, now);
-        futures::stream::iter(ready).for_each_concurrent(AT_ONCE, wake).await;
+        futures::stream::iter(ready)
+            .for_each_concurrent(AT_ONCE, wake)
+            .await;
     }
 
     /// Those that would pass now; each has claimed its place.

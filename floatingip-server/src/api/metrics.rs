@@ -125,7 +125,11 @@ fn print_histograms(text: &mut String, histograms: &[Histogram]) {
             name, label, count, ..
         } = histogram;
         if former != *name {
-            let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} histogram", histogram.help);
+            let _ = writeln!(
+                text,
+                "# HELP {name} {}\n# TYPE {name} histogram",
+                histogram.help
+            );
             former = name;
         }
         let label = format!("{}=\"{}\"", label.0, label.1);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use floatingip_core::Topology;
 use floatingip_core::engine::{self, Seen};
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::record::Target;
-use floatingip_core::Topology;
 use floatingip_k8s::crd::{check_crds, install_crds};
 use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;

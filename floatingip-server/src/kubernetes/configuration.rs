@@ -11,8 +11,8 @@ use floatingip_k8s::event::{Notice, Reporter, Severity, reference_of};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -87,7 +87,10 @@ impl Follower {
         self.follow(pin!(events)).await;
     }
 
-    async fn follow(&self, mut events: impl Stream<Item = watcher::Result<Event<ConfigMap>>> + Unpin) {
+    async fn follow(
+        &self,
+        mut events: impl Stream<Item = watcher::Result<Event<ConfigMap>>> + Unpin,
+    ) {
         let mut listed = None;
         while let Some(event) = events.next().await {
             match event {
@@ -115,7 +118,10 @@ impl Follower {
     fn parse(&self, map: &ConfigMap) -> Result<Good, String> {
         let data = map.data.as_ref();
         let json = data.and_then(|data| data.get(&self.key)).ok_or_else(|| {
-            format!("it has no key `{}` in `data`: put the JSON list there", self.key)
+            format!(
+                "it has no key `{}` in `data`: put the JSON list there",
+                self.key
+            )
         })?;
         let config = Config::parse(json, self.strictness).map_err(|faults| faults.to_string())?;
         for warning in config.warnings() {
@@ -135,7 +141,10 @@ impl Follower {
         if same(&self.standing.borrow()) {
             return;
         }
-        info!("the configuration of ConfigMap {} is in force", self.label());
+        info!(
+            "the configuration of ConfigMap {} is in force",
+            self.label()
+        );
         self.standing.send_modify(|standing| {
             standing.good = Some(good.clone());
             standing.fault = None;
@@ -147,7 +156,10 @@ impl Follower {
     async fn refuse(&self, map: Option<&ConfigMap>, fault: String) {
         let known = self.standing.borrow().good.is_some();
         let kept = if known { None } else { self.kept().await };
-        error!("ConfigMap {} is not usable, nothing changes: {fault}", self.label());
+        error!(
+            "ConfigMap {} is not usable, nothing changes: {fault}",
+            self.label()
+        );
         if let Some(map) = map {
             self.tell(map, &fault);
         }

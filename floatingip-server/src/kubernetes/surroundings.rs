@@ -87,7 +87,9 @@ impl Surroundings {
     fn indexed(&self) -> Check {
         let synced = self.index.read().synced();
         let missing = |(kind, status): (Kind, KindStatus)| {
-            let failure = status.failure.unwrap_or_else(|| "not listed yet".to_owned());
+            let failure = status
+                .failure
+                .unwrap_or_else(|| "not listed yet".to_owned());
             (status.synced_since.is_none()).then(|| format!("{kind}: {failure}"))
         };
         let mut missing: Vec<String> = synced.into_iter().filter_map(missing).collect();
@@ -107,7 +109,10 @@ impl Surroundings {
     }
 
     fn certain(&self) -> Check {
-        let uncertain = self.running.get().map_or(0, |running| running.core.uncertain());
+        let uncertain = self
+            .running
+            .get()
+            .map_or(0, |running| running.core.uncertain());
         let detail = match uncertain {
             0 => String::new(),
             plans => format!("{plans} changes are not confirmed yet"),
@@ -129,7 +134,12 @@ impl Surroundings {
     fn own_gauges(&self) -> Vec<Gauge> {
         let leading = self.leadership.borrow().is_own();
         let counts = self.store.counts();
-        let writes = || counts.requests.iter().filter(|(verb, _)| *verb != Verb::Look);
+        let writes = || {
+            counts
+                .requests
+                .iter()
+                .filter(|(verb, _)| *verb != Verb::Look)
+        };
         vec![
             now(
                 "floatingip_leader",
@@ -159,7 +169,9 @@ impl Surroundings {
             total(
                 "floatingip_store_failures_total",
                 "Writes that certainly did nothing, or have no certain outcome: see the API server.",
-                writes().map(|(_, tally)| tally.undone + tally.unknown).sum(),
+                writes()
+                    .map(|(_, tally)| tally.undone + tally.unknown)
+                    .sum(),
             ),
         ]
     }
@@ -247,7 +259,11 @@ fn buckets(latency: &Latency) -> Vec<Bucket> {
             count,
         }
     };
-    Latency::BOUNDS.iter().zip(&latency.buckets).map(bucket).collect()
+    Latency::BOUNDS
+        .iter()
+        .zip(&latency.buckets)
+        .map(bucket)
+        .collect()
 }
 
 /// A check that is good where there is nothing to say.

@@ -81,7 +81,11 @@ impl<S: Store, T: Timer> Extender<S, T> {
         }
     }
 
-    fn request(&self, args: &BindingArgs, annotation: String) -> Result<Request<Vec<u8>>, BindError> {
+    fn request(
+        &self,
+        args: &BindingArgs,
+        annotation: String,
+    ) -> Result<Request<Vec<u8>>, BindError> {
         let (namespace, name) = (&*args.pod_namespace, &*args.pod_name);
         let binding = Binding {
             api_version: "v1",

@@ -43,7 +43,10 @@ async fn a_repeated_bind_is_harmless() {
     assert_eq!(scene.bind("web", "a-1").await, "");
     assert_eq!(scene.server.bindings().len(), 1);
     let elsewhere = scene.bind("web", "b-1").await;
-    assert!(elsewhere.contains("bound to node a-1 already"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("bound to node a-1 already"),
+        "{elsewhere}"
+    );
     assert_eq!(scene.extender.core.engine().len(), 1);
 }
 
@@ -69,7 +72,10 @@ async fn a_late_binding_elsewhere_keeps_its_address_and_frees_the_other() {
     assert_ne!(scene.bind("web", "a-1").await, "");
     scene.server.be_silent(false);
     let elsewhere = scene.bind("web", "b-1").await;
-    assert!(elsewhere.contains("bound to node a-1 already"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("bound to node a-1 already"),
+        "{elsewhere}"
+    );
     let engine = scene.extender.core.engine();
     assert!(engine.record("10.0.70.2".parse().unwrap()).is_some());
     assert!(engine.record("10.0.80.2".parse().unwrap()).is_none());

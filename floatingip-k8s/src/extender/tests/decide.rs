@@ -89,7 +89,10 @@ async fn nodes_with_more_room_score_higher_and_the_pods_own_address_highest() {
 async fn preemption_ends_pods_only_where_that_helps() {
     let scene = Scene::new().await;
     for (pod, policy) in [("p-0", "never"), ("p-1", "")] {
-        scene.pod(pod, json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }));
+        scene.pod(
+            pod,
+            json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }),
+        );
         assert_eq!(scene.bind(pod, "a-1").await, "");
     }
     let pod = scene.pod("high", json!({}));

@@ -71,6 +71,11 @@ pub(super) fn not_found(name: &str) -> String {
     )
 }
 
+/// What it says of a kind that it does not serve: a 404 that names nothing.
+pub(super) fn not_served() -> String {
+    status(404, "NotFound", "{}")
+}
+
 pub(super) fn forbidden() -> String {
     status(403, "Forbidden", "{}")
 }

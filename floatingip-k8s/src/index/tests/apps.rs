@@ -56,10 +56,8 @@ fn every_kind_has_its_slots() {
         )))
         .unwrap();
     let state = index.app(&app("deployment", "web")).known();
-    let expected = AppState::new(Slots::Count(5))
-        .with_uid("web-uid")
-        .with_surge(2);
-    assert_eq!(state, Some(expected));
+    let expected = AppState::new(Slots::Count(5)).with_uid("web-uid");
+    assert_eq!(state, Some(expected.with_surge(2)));
     assert_eq!(
         slots(&index, &app("replicaset", "rs")),
         Some(Slots::Count(2))

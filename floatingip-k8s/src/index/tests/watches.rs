@@ -3,7 +3,7 @@ use std::time::Duration;
 use floatingip_core::fact::Slots;
 use tokio::time::{sleep, timeout};
 
-use super::api::{Script, forbidden, not_found};
+use super::api::{Script, forbidden, not_found, not_served};
 use super::*;
 use crate::index::live::{AppRead, read_app, read_pod};
 use crate::index::watch;
@@ -258,8 +258,11 @@ async fn an_app_is_gone_only_if_its_kind_is_served_without_it() {
         read().await,
         AppRead::Unknown(Failure::Forbidden(_))
     ));
-    script.answer("/deployments/web", 404, "404 page not found\n");
-    assert!(matches!(read().await, AppRead::Unknown(Failure::NotServed)));
+    for unserved in ["404 page not found\n".to_owned(), not_served()] {
+        script.answer("/deployments/web", 404, unserved);
+        let read = read().await;
+        assert!(matches!(read, AppRead::Unknown(Failure::NotServed)));
+    }
     assert!(
         matches!(read().await, AppRead::Unknown(Failure::TimedOut(_))),
         "no answer at all"
