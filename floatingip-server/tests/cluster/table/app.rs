@@ -301,7 +301,8 @@ impl App {
         Ok(())
     }
 
-    async fn make_missing(&self, there: &[PodView]) -> Result<()> {
+    /// Makes the pods that are not there, in the place of a controller.
+    pub(super) async fn make_missing(&self, there: &[PodView]) -> Result<()> {
         if !self.kind.is_made_by_test() {
             return Ok(());
         }
