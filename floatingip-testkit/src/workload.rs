@@ -197,12 +197,13 @@ fn head(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
     })
 }
 
-/// A pod that wants a floating IP, or the template of one. It ends at once when it is told to.
+/// A pod that wants a floating IP, or the template of one. It has time to end, so that on a lost node it is
+/// there until somebody deletes it by force; kwok takes none of that time.
 fn pod(app: &str) -> Value {
     json!({
         "metadata": {"labels": {APP: app}},
         "spec": {
-            "terminationGracePeriodSeconds": 0,
+            "terminationGracePeriodSeconds": 30,
             "containers": [{
                 "name": "main",
                 "image": "nginx:1.7.9",
