@@ -153,7 +153,10 @@ pub async fn ready(client: &Client, name: &str, limit: Duration) -> Result<()> {
 }
 
 fn is_ready(node: &api::Node) -> bool {
-    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
     let ready = |one: &api::NodeCondition| one.type_ == "Ready" && one.status == "True";
     conditions.is_some_and(|all| all.iter().any(ready))
 }

@@ -120,6 +120,14 @@ impl Workload {
         self.merge_pod(&json!({"spec": {"nodeSelector": {label: value}}}))
     }
 
+    /// How long its pods may take to end. With more than 0 seconds, the API server waits for the node to say that
+    /// a deleted pod has ended: for ever if the node is lost. kwok says so at once, and may delete the next pod of the
+    /// same name along with it.
+    #[must_use]
+    pub fn seconds_to_end(self, seconds: u32) -> Self {
+        self.merge_pod(&json!({"spec": {"terminationGracePeriodSeconds": seconds}}))
+    }
+
     /// The priority class of its pods.
     #[must_use]
     pub fn priority(self, class: &str) -> Self {
@@ -197,13 +205,12 @@ fn head(api_version: &str, kind: &str, namespace: &str, name: &str) -> Value {
     })
 }
 
-/// A pod that wants a floating IP, or the template of one. It has time to end, so that on a lost node it is
-/// there until somebody deletes it by force; kwok takes none of that time.
+/// A pod that wants a floating IP, or the template of one. It ends at once when it is told to.
 fn pod(app: &str) -> Value {
     json!({
         "metadata": {"labels": {APP: app}},
         "spec": {
-            "terminationGracePeriodSeconds": 30,
+            "terminationGracePeriodSeconds": 0,
             "containers": [{
                 "name": "main",
                 "image": "nginx:1.7.9",

@@ -26,7 +26,12 @@ impl Cluster {
         let start = Instant::now();
         let plan = ServerPlan::new(env!("CARGO_BIN_EXE_floatingip-server"))?;
         let builder = ControlPlane::builder(assets).scheduler(plan.extender());
-        let plane = builder.controller_manager().kwok().node_grace(GRACE).start().await?;
+        let plane = builder
+            .controller_manager()
+            .kwok()
+            .node_grace(GRACE)
+            .start()
+            .await?;
         println!(
             "control plane ready after {:.1} s",
             start.elapsed().as_secs_f32()

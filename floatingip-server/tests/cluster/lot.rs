@@ -204,7 +204,8 @@ impl Lot {
         }
     }
 
-    async fn report(&self) -> String {
+    /// How the namespace and the server are, for the text of a failure.
+    pub(crate) async fn report(&self) -> String {
         let pods = object::pods(&self.cluster.client(), &self.namespace, "")
             .await
             .unwrap_or_default();
@@ -212,9 +213,9 @@ impl Lot {
             .iter()
             .map(|pod| format!("  {:?}", PodView::of(pod)))
             .collect();
-        let log = self.cluster.server.process().log_tail(30);
+        let log = self.cluster.server.process().log_about(&self.namespace);
         format!(
-            "pods of {}:\n{}\nevents:\n{}\nthe server's log:\n{log}\nwhat failed",
+            "pods of {}:\n{}\nevents:\n{}\nthe server's log about it:\n{log}\nwhat failed",
             self.namespace,
             pods.join("\n"),
             self.events().await.unwrap_or_default().join("\n"),

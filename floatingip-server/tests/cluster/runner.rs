@@ -67,7 +67,11 @@ impl Arguments {
         };
         let chosen = |test: &&T| {
             let name = name(test);
-            self.filters.is_empty() || self.filters.iter().any(|filter| picks(name.as_ref(), filter))
+            self.filters.is_empty()
+                || self
+                    .filters
+                    .iter()
+                    .any(|filter| picks(name.as_ref(), filter))
         };
         tests.iter().filter(chosen).copied().collect()
     }

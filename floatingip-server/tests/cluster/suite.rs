@@ -124,12 +124,19 @@ impl Chosen {
 /// First the seed's own document, whose configuration stands alone; then, with all others added, the rest.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let all_cells = Cell::all();
-    let cells: Vec<Cell> = all_cells.iter().copied().filter(Cell::is_applicable).collect();
+    let cells: Vec<Cell> = all_cells
+        .iter()
+        .copied()
+        .filter(Cell::is_applicable)
+        .collect();
     let chosen = Chosen::of(arguments, &cells);
     let all = seed::TESTS.len() + TESTS.len() + cells.len() + LAST + 1;
     let mut runner = Runner::new(all, chosen.count(), arguments.at_a_time);
     if arguments.list_only || chosen.count() == 0 {
-        chosen.names().iter().for_each(|name| println!("{name}: test"));
+        chosen
+            .names()
+            .iter()
+            .for_each(|name| println!("{name}: test"));
         return Ok(arguments.list_only || runner.finish());
     }
     if chosen.page {
@@ -198,7 +205,10 @@ fn print_table(chosen: &[Cell], not_applicable: usize, runner: &Runner) {
         _ => "",
     };
     println!("\n{}", table::page(remark));
-    let failed = chosen.iter().filter(|cell| runner.has_failed(&cell.name())).count();
+    let failed = chosen
+        .iter()
+        .filter(|cell| runner.has_failed(&cell.name()))
+        .count();
     println!(
         "{} cells passed, {failed} failed, {not_applicable} n/a",
         chosen.len() - failed

@@ -66,14 +66,23 @@ impl Cell {
     /// Plays it on the next lane that is free.
     pub(crate) async fn run(self, lanes: Arc<Lanes>) -> Result<()> {
         let lane = lanes.take().await?;
-        let lot = lane.lot.with_namespace(format!("cell-{}", self.number)).await?;
+        let lot = lane
+            .lot
+            .with_namespace(format!("cell-{}", self.number))
+            .await?;
         let (kind, policy) = (self.kind, self.policy);
         let played = scene::play(lot.clone(), kind, policy, self.happening, self.fate).await;
+        let played = match played {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.context(lot.report().await)),
+        };
         match lane::clear(&lot).await {
             Ok(()) => lanes.give_back(lane),
             Err(error) => {
                 lanes.close(lane);
-                return played.and(Err(error)).context("the lane is not empty again");
+                return played
+                    .and(Err(error))
+                    .context("the lane is not empty again");
             }
         }
         played

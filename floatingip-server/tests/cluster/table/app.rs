@@ -36,6 +36,8 @@ pub(super) struct App {
     pub(super) pool: String,
     pub(super) size: usize,
     update: Update,
+    /// How long its pods may take to end.
+    seconds_to_end: u32,
     /// Which edition of its pods: an update is the next one.
     edition: u32,
     /// What owns the pods or ReplicaSets that are made here.
@@ -49,6 +51,7 @@ impl App {
         kind: Kind,
         policy: Policy,
         update: Update,
+        seconds_to_end: u32,
     ) -> Result<Self> {
         let mut app = Self {
             pool: format!("{}-blue", lot.namespace),
@@ -57,6 +60,7 @@ impl App {
             kind,
             policy,
             update,
+            seconds_to_end,
             edition: 1,
             owner: None,
         };
@@ -173,6 +177,7 @@ impl App {
                 self.make_missing(&pods).await?;
                 let good = |pod: &&PodView| {
                     pod.is_running()
+                        && pod.node.is_some()
                         && !pod.deleting
                         && former.iter().all(|former| former.uid != pod.uid)
                 };
@@ -193,7 +198,9 @@ impl App {
         self.lot
             .eventually("pods are gone", || async {
                 let left = self.pods().await?;
-                let left = left.iter().find(|one| pods.iter().any(|pod| pod.uid == one.uid));
+                let left = left
+                    .iter()
+                    .find(|one| pods.iter().any(|pod| pod.uid == one.uid));
                 ensure!(left.is_none(), "{left:?} is still there");
                 Ok(())
             })
@@ -211,8 +218,7 @@ impl App {
     }
 
     async fn delete_pod_with(&self, pod: &PodView, how: &DeleteParams) -> Result<()> {
-        let pods: Api<Pod> =
-            Api::namespaced(self.lot.cluster.client(), &self.lot.namespace);
+        let pods: Api<Pod> = Api::namespaced(self.lot.cluster.client(), &self.lot.namespace);
         match pods.delete(&pod.name, how).await {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             deleted => deleted.map(drop).context("a pod is not deleted"),
@@ -240,15 +246,19 @@ impl App {
                 .merge(&json!({"spec": {"ordinals": {"start": FIRST}}})),
             Kind::DaemonSet => Workload::daemon_set(namespace, NAME)
                 .merge(&json!({"spec": {"updateStrategy": self.strategy()}})),
-            Kind::Job => Workload::job(namespace, NAME)
-                .merge(&json!({"spec": {"parallelism": replicas}})),
+            Kind::Job => {
+                Workload::job(namespace, NAME).merge(&json!({"spec": {"parallelism": replicas}}))
+            }
         };
         Some(self.with_pods(object))
     }
 
     /// What all its pods have.
     fn with_pods(&self, object: Workload) -> Workload {
-        let object = self.lot.on_its_nodes(object);
+        let object = self
+            .lot
+            .on_its_nodes(object)
+            .seconds_to_end(self.seconds_to_end);
         object.merge_pod(&json!({"metadata": {"annotations": self.annotations()}}))
     }
 
@@ -260,7 +270,9 @@ impl App {
             Policy::Never => (Some("never"), None),
             Policy::Pool => (None, Some(&self.pool)),
         };
-        let surge = Update::NewPodsFirst { surge_allowed: true };
+        let surge = Update::NewPodsFirst {
+            surge_allowed: true,
+        };
         json!({
             "k8s.v1.cni.galaxy.io/release-policy": policy,
             "tke.cloud.tencent.com/eni-ip-pool": pool,
@@ -323,7 +335,9 @@ impl App {
     fn names(&self) -> Vec<String> {
         match self.kind {
             Kind::Pod => vec![NAME.to_owned()],
-            _ => (0..self.size).map(|ordinal| format!("{NAME}-{ordinal}")).collect(),
+            _ => (0..self.size)
+                .map(|ordinal| format!("{NAME}-{ordinal}"))
+                .collect(),
         }
     }
 
@@ -333,7 +347,8 @@ impl App {
             self.create_replica_set(0).await?;
             for left in (0..self.size).rev() {
                 self.scale_replica_set(former, left).await?;
-                self.scale_replica_set(self.edition, self.size - left).await?;
+                self.scale_replica_set(self.edition, self.size - left)
+                    .await?;
             }
             return Ok(());
         }
@@ -352,11 +367,7 @@ impl App {
     async fn create_replica_set(&self, size: usize) -> Result<()> {
         let owner = self.owner.as_ref().context("a Rollout is missing")?;
         let set = self.replica_set(self.edition).replicas(size as u32);
-        object::create(
-            &self.lot.cluster.client(),
-            set.owned_by(owner).manifest(),
-        )
-        .await?;
+        object::create(&self.lot.cluster.client(), set.owned_by(owner).manifest()).await?;
         Ok(())
     }
 

@@ -128,9 +128,10 @@ impl Kind {
     pub(crate) fn slot(self) -> Slot {
         match self {
             Self::Deployment | Self::ReplicaSet | Self::Rollout => Slot::Any,
-            Self::StatefulSet | Self::StatefulSetFromFive | Self::TApp | Self::KruiseStatefulSet => {
-                Slot::Ordinal
-            }
+            Self::StatefulSet
+            | Self::StatefulSetFromFive
+            | Self::TApp
+            | Self::KruiseStatefulSet => Slot::Ordinal,
             Self::DaemonSet => Slot::Node,
             Self::Pod => Slot::PodName,
             Self::Job => Slot::Nothing,

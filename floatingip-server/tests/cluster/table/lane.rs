@@ -47,15 +47,24 @@ impl Lanes {
     /// Waits for one.
     pub(super) async fn take(&self) -> Result<Lane> {
         let place = self.count.acquire().await;
-        place.context("no lane is left: former cells did not leave them empty")?.forget();
-        let lot = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        place
+            .context("no lane is left: former cells did not leave them empty")?
+            .forget();
+        let lot = self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         Ok(Lane {
             lot: lot.context("a lane was lost")?,
         })
     }
 
     pub(super) fn give_back(&self, lane: Lane) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane.lot);
+        self.free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(lane.lot);
         self.count.add_permits(1);
     }
 
@@ -78,11 +87,15 @@ pub(super) async fn clear(lot: &Lot) -> Result<()> {
         });
         let objects = object::api(&lot.cluster.client(), &kind)?;
         let all = ListParams::default();
-        objects.delete_collection(&DeleteParams::background(), &all).await?;
+        objects
+            .delete_collection(&DeleteParams::background(), &all)
+            .await?;
     }
     lot.mend_nodes().await?;
-    lot.eventually("all pods are gone", || delete_pods(lot)).await?;
-    lot.eventually("all addresses are free", || release(lot)).await
+    lot.eventually("all pods are gone", || delete_pods(lot))
+        .await?;
+    lot.eventually("all addresses are free", || release(lot))
+        .await
 }
 
 /// Apps before what they are made of.
@@ -93,8 +106,14 @@ fn kinds() -> Vec<(String, &'static str)> {
         ("apps/v1", "DaemonSet"),
         ("batch/v1", "Job"),
     ];
-    let foreign = [foreign::TAPP, foreign::KRUISE_STATEFUL_SET, foreign::ROLLOUT];
-    let native = native.into_iter().map(|(version, kind)| (version.to_owned(), kind));
+    let foreign = [
+        foreign::TAPP,
+        foreign::KRUISE_STATEFUL_SET,
+        foreign::ROLLOUT,
+    ];
+    let native = native
+        .into_iter()
+        .map(|(version, kind)| (version.to_owned(), kind));
     let foreign = foreign.iter().map(|kind| (kind.api_version(), kind.kind));
     let last = ("apps/v1".to_owned(), "ReplicaSet");
     native.chain(foreign).chain([last]).collect()
@@ -120,7 +139,10 @@ async fn release(lot: &Lot) -> Result<()> {
     let path = format!("/v1/ip?size=9999&keyword={}", lot.prefix());
     let page = api.get(&path).await?.json(200)?;
     let rows = page["content"].as_array().context("no content")?;
-    let releasable: Vec<&Value> = rows.iter().filter(|row| row["releasable"] == true).collect();
+    let releasable: Vec<&Value> = rows
+        .iter()
+        .filter(|row| row["releasable"] == true)
+        .collect();
     if !releasable.is_empty() {
         api.post("/v1/ip", &json!({"ips": releasable})).await?;
     }

@@ -61,7 +61,10 @@ pub(crate) fn page(remark: impl Fn(&Cell) -> &'static str) -> String {
     let mut page = HEAD.to_owned();
     for kind in Kind::ALL {
         let titles = Policy::ALL.map(Policy::title).join(" | ");
-        page += &format!("\n## {}\n\n| | {titles} |\n|---|---|---|---|---|\n", kind.title());
+        page += &format!(
+            "\n## {}\n\n| | {titles} |\n|---|---|---|---|---|\n",
+            kind.title()
+        );
         let of_kind: Vec<&Cell> = cells.iter().filter(|cell| cell.kind == kind).collect();
         for row in of_kind.chunks(Policy::ALL.len()) {
             page += &line(row, &remark);
@@ -72,8 +75,12 @@ pub(crate) fn page(remark: impl Fn(&Cell) -> &'static str) -> String {
 
 /// One thing that happens, policy by policy.
 fn line(row: &[&Cell], remark: impl Fn(&Cell) -> &'static str) -> String {
-    let title = row.first().map_or("", |cell| cell.happening.title(cell.kind));
-    let cells = row.iter().map(|cell| format!("{}{}", remark(cell), cell.fate.text()));
+    let title = row
+        .first()
+        .map_or("", |cell| cell.happening.title(cell.kind));
+    let cells = row
+        .iter()
+        .map(|cell| format!("{}{}", remark(cell), cell.fate.text()));
     format!("| {title} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 

@@ -20,16 +20,27 @@ pub(super) async fn play(
     fate: Fate,
 ) -> Result<()> {
     let update = match happening {
-        Happening::SurgeAllowed => Update::NewPodsFirst { surge_allowed: true },
-        Happening::SurgeNotAllowed => Update::NewPodsFirst { surge_allowed: false },
+        Happening::SurgeAllowed => Update::NewPodsFirst {
+            surge_allowed: true,
+        },
+        Happening::SurgeNotAllowed => Update::NewPodsFirst {
+            surge_allowed: false,
+        },
         _ => Update::OldPodsFirst,
     };
-    let mut app = App::create(lot, kind, policy, update).await?;
+    // Only a lost node is waited for.
+    let seconds_to_end = match happening {
+        Happening::NodeLost => 30,
+        _ => 0,
+    };
+    let mut app = App::create(lot, kind, policy, update, seconds_to_end).await?;
     if fate == Fate::Refused {
         return refused(&app).await;
     }
     let before = app.complete(&[]).await.context("at the beginning")?;
-    app.stands(&before, &Reserve::new()).await.context("at the beginning")?;
+    app.stands(&before, &Reserve::new())
+        .await
+        .context("at the beginning")?;
     match happening {
         Happening::PodDeleted => pod_deleted(&app, &before, fate).await,
         Happening::NodeLost if kind == Kind::DaemonSet => node_deleted(&app, &before, fate).await,
@@ -48,10 +59,14 @@ pub(super) async fn play(
 }
 
 async fn refused(app: &App) -> Result<()> {
-    app.told("FloatingIPMisconfigured", "needs a pod that comes back").await?;
+    app.told("FloatingIPMisconfigured", "needs a pod that comes back")
+        .await?;
     let pods = app.pods().await?;
     ensure!(
-        !pods.is_empty() && pods.iter().all(|pod| pod.node.is_none() && pod.infos.is_empty()),
+        !pods.is_empty()
+            && pods
+                .iter()
+                .all(|pod| pod.node.is_none() && pod.infos.is_empty()),
         "{pods:?}"
     );
     app.stands(&[], &Reserve::new()).await
@@ -78,10 +93,16 @@ async fn pod_deleted(app: &App, before: &[PodView], fate: Fate) -> Result<()> {
 
 /// The node's pods are evicted, and gone once somebody deletes them by force. Nobody is certain that they are.
 async fn node_lost(app: &App, before: &[PodView], fate: Fate) -> Result<()> {
-    let node = before.first().and_then(|pod| pod.node.clone()).context("no pod with a node")?;
+    let node = before
+        .first()
+        .and_then(|pod| pod.node.clone())
+        .context("no pod with a node")?;
     app.lot.lose(&node).await?;
-    let lost: Vec<PodView> =
-        before.iter().filter(|pod| pod.node.as_ref() == Some(&node)).cloned().collect();
+    let lost: Vec<PodView> = before
+        .iter()
+        .filter(|pod| pod.node.as_ref() == Some(&node))
+        .cloned()
+        .collect();
     app.evicted(&lost).await?;
     for pod in &lost {
         app.delete_by_force(pod).await?;
@@ -91,19 +112,26 @@ async fn node_lost(app: &App, before: &[PodView], fate: Fate) -> Result<()> {
         fares(app, before, &after, fate).await?;
         return app.lot.recover(&node).await;
     }
-    rest(app, &after, &lost).await.context("while the node is lost")?;
+    rest(app, &after, &lost)
+        .await
+        .context("while the node is lost")?;
     app.lot.recover(&node).await?;
     let kept = match fate {
         Fate::RestsThenKept => app.reserve_of(&lost),
         _ => Reserve::new(),
     };
-    app.stands(&after, &kept).await.context("once the node is back")
+    app.stands(&after, &kept)
+        .await
+        .context("once the node is back")
 }
 
 /// The addresses of lost pods are nobody else's.
 async fn rest(app: &App, after: &[PodView], lost: &[PodView]) -> Result<()> {
     let (used, resting) = (addresses(after), addresses(lost));
-    ensure!(used.is_disjoint(&resting), "{resting:?} are used: {after:?}");
+    ensure!(
+        used.is_disjoint(&resting),
+        "{resting:?} are used: {after:?}"
+    );
     app.lot
         .eventually("the addresses of lost pods rest", || async {
             let listed: BTreeSet<String> = app.listed().await?.into_keys().collect();
@@ -126,7 +154,9 @@ async fn node_deleted(app: &App, before: &[PodView], fate: Fate) -> Result<()> {
         Fate::Freed => Reserve::new(),
         _ => app.reserve_of(gone),
     };
-    app.stands(without(before, gone), &kept).await.context("without the node")?;
+    app.stands(without(before, gone), &kept)
+        .await
+        .context("without the node")?;
     app.lot.create_node(&node).await?;
     let after = app.complete(gone).await?;
     fares(app, before, &after, fate).await
@@ -135,7 +165,11 @@ async fn node_deleted(app: &App, before: &[PodView], fate: Fate) -> Result<()> {
 async fn scaled(app: &mut App, before: &[PodView], fate: Fate) -> Result<()> {
     app.scale(app.size - 1).await?;
     let left = app.complete(&[]).await?;
-    let gone: Vec<PodView> = before.iter().filter(|pod| !left.contains(pod)).cloned().collect();
+    let gone: Vec<PodView> = before
+        .iter()
+        .filter(|pod| !left.contains(pod))
+        .cloned()
+        .collect();
     let kept = match fate {
         Fate::Freed => Reserve::new(),
         _ => app.reserve_of(&gone),
@@ -180,7 +214,9 @@ async fn surges(app: &mut App, before: &[PodView], fate: Fate) -> Result<()> {
 async fn update_waits(app: &mut App, before: &[PodView]) -> Result<()> {
     app.update().await?;
     app.told("WaitingForFloatingIP", "maxUnavailable").await?;
-    app.stands(before, &Reserve::new()).await.context("while the update waits")?;
+    app.stands(before, &Reserve::new())
+        .await
+        .context("while the update waits")?;
     app.let_old_pods_end().await?;
     app.finish_update().await?;
     let after = app.complete(before).await?;
@@ -196,12 +232,19 @@ async fn set_grows(app: &mut App, before: &[PodView]) -> Result<()> {
     app.update().await?;
     let between = app.complete(before).await?;
     let all: BTreeSet<String> = app.listed().await?.into_keys().collect();
-    ensure!(all.len() == app.size + 1 && all.is_superset(&addresses(before)), "{all:?}");
+    ensure!(
+        all.len() == app.size + 1 && all.is_superset(&addresses(before)),
+        "{all:?}"
+    );
     let spare = |pods: &[PodView]| {
         let used = addresses(pods);
-        all.iter().find(|ip| !used.contains(*ip)).cloned().context("no spare address")
+        all.iter()
+            .find(|ip| !used.contains(*ip))
+            .cloned()
+            .context("no spare address")
     };
-    app.stands(&between, &reserve_at(app, &between, &spare(&between)?)).await?;
+    app.stands(&between, &reserve_at(app, &between, &spare(&between)?))
+        .await?;
     app.update().await?;
     let after = app.complete(&between).await?;
     app.stands(&after, &reserve_at(app, &after, &spare(&after)?))
@@ -220,12 +263,17 @@ async fn policy_changed(app: &mut App, before: &[PodView], fate: Fate) -> Result
     app.change_policy().await?;
     let after = app.complete(before).await?;
     let used = addresses(&after);
-    let left: Reserve =
-        formerly.into_iter().filter(|(ip, _)| !used.contains(ip)).collect();
+    let left: Reserve = formerly
+        .into_iter()
+        .filter(|(ip, _)| !used.contains(ip))
+        .collect();
     match fate {
         Fate::TakenOver => app.stands(&after, &left).await,
         Fate::LeftInPool => {
-            ensure!(left.len() == before.len(), "{after:?} have addresses of the former pool");
+            ensure!(
+                left.len() == before.len(),
+                "{after:?} have addresses of the former pool"
+            );
             app.stands(&after, &left).await
         }
         fate => fares(app, before, &after, fate).await,
@@ -237,7 +285,10 @@ async fn fares(app: &App, before: &[PodView], after: &[PodView], fate: Fate) -> 
     let (had, have) = (by_slot(app, before), by_slot(app, after));
     for pod in after {
         let same = before.iter().find(|former| former.uid == pod.uid);
-        ensure!(same.is_none_or(|former| former.infos == pod.infos), "{same:?} became {pod:?}");
+        ensure!(
+            same.is_none_or(|former| former.infos == pod.infos),
+            "{same:?} became {pod:?}"
+        );
     }
     match fate {
         Fate::Own => ensure!(had == have, "{had:?} became {have:?}"),
@@ -251,7 +302,10 @@ async fn fares(app: &App, before: &[PodView], after: &[PodView], fate: Fate) -> 
                 .filter(|pod| after.iter().all(|other| other.uid != pod.uid))
                 .cloned()
                 .collect();
-            ensure!(addresses(&ended).is_disjoint(&addresses(after)), "{ended:?} became {after:?}");
+            ensure!(
+                addresses(&ended).is_disjoint(&addresses(after)),
+                "{ended:?} became {after:?}"
+            );
         }
         Fate::Freed => {}
         other => bail!("{other:?} is not for this happening"),
@@ -300,7 +354,10 @@ impl App {
             .eventually("a new pod runs", || async {
                 let pods = self.pods().await?;
                 let new = |pod: &PodView| former.iter().all(|former| former.uid != pod.uid);
-                ensure!(pods.iter().any(|pod| pod.is_running() && new(pod)), "{pods:?}");
+                ensure!(
+                    pods.iter().any(|pod| pod.is_running() && new(pod)),
+                    "{pods:?}"
+                );
                 Ok(())
             })
             .await

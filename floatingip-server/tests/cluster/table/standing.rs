@@ -34,7 +34,9 @@ impl App {
     pub(super) fn reserve_of(&self, pods: &[PodView]) -> Reserve {
         let entries = pods.iter().flat_map(|pod| {
             let addresses = pod.addresses();
-            addresses.into_iter().map(|ip| (ip.to_owned(), self.kept(ip, pod)))
+            addresses
+                .into_iter()
+                .map(|ip| (ip.to_owned(), self.kept(ip, pod)))
         });
         entries.collect()
     }
@@ -45,10 +47,15 @@ impl App {
         for pod in pods {
             let ip = self.one_address(pod)?;
             let twice = expected.insert(ip.to_owned(), self.live(ip, pod));
-            ensure!(twice.is_none(), "{ip} of {pod:?} is somebody else's too: {twice:?}");
+            ensure!(
+                twice.is_none(),
+                "{ip} of {pod:?} is somebody else's too: {twice:?}"
+            );
         }
-        let rows: BTreeMap<&String, &Value> =
-            expected.iter().map(|(ip, entry)| (ip, &entry.row)).collect();
+        let rows: BTreeMap<&String, &Value> = expected
+            .iter()
+            .map(|(ip, entry)| (ip, &entry.row))
+            .collect();
         self.lot
             .eventually("the API lists what is expected", || async {
                 let listed = self.listed().await?;
@@ -60,9 +67,13 @@ impl App {
         self.lot
             .eventually("the objects say what is expected", || async {
                 let objects = self.objects().await?;
-                let expected: BTreeMap<&String, Value> =
-                    expected.iter().map(|(ip, entry)| (ip, entry.spec())).collect();
-                let same = objects.iter().eq(expected.iter().map(|(ip, spec)| (*ip, spec)));
+                let expected: BTreeMap<&String, Value> = expected
+                    .iter()
+                    .map(|(ip, entry)| (ip, entry.spec()))
+                    .collect();
+                let same = objects
+                    .iter()
+                    .eq(expected.iter().map(|(ip, spec)| (*ip, spec)));
                 ensure!(same, "objects {objects:#?}\nexpected {expected:#?}");
                 Ok(())
             })
@@ -93,8 +104,10 @@ impl App {
             .filter(|object| object.name_any().starts_with(&self.lot.prefix()));
         let spec = |object: kube::api::DynamicObject| {
             let spec = &object.data["spec"];
-            let attribute: Value = serde_json::from_str(spec["attribute"].as_str().unwrap_or("null"))?;
-            let spec = json!({"key": spec["key"], "policy": spec["policy"], "attribute": attribute});
+            let attribute: Value =
+                serde_json::from_str(spec["attribute"].as_str().unwrap_or("null"))?;
+            let spec =
+                json!({"key": spec["key"], "policy": spec["policy"], "attribute": attribute});
             Ok((object.name_any(), spec))
         };
         ours.map(spec).collect()
@@ -106,10 +119,17 @@ impl App {
             anyhow::bail!("{pod:?} has not one address");
         };
         let gateway = format!("{}1", self.lot.prefix());
-        ensure!(info["gateway"] == gateway.as_str() && info["vlan"] == 2, "{info}");
+        ensure!(
+            info["gateway"] == gateway.as_str() && info["vlan"] == 2,
+            "{info}"
+        );
         let ip = info["ip"].as_str().and_then(|ip| ip.strip_suffix("/24"));
         let ip = ip.with_context(|| format!("{info} has no address in a /24"))?;
-        ensure!(ip.starts_with(&self.lot.prefix()), "{ip} is not of {}", self.lot.prefix());
+        ensure!(
+            ip.starts_with(&self.lot.prefix()),
+            "{ip} is not of {}",
+            self.lot.prefix()
+        );
         Ok(ip)
     }
 
@@ -180,7 +200,11 @@ impl App {
             Some("statefulset") => "sts",
             Some(other) => other,
         };
-        format!("{pool}{kind}_{}_{}_{last}", self.lot.namespace, self.app_name())
+        format!(
+            "{pool}{kind}_{}_{}_{last}",
+            self.lot.namespace,
+            self.app_name()
+        )
     }
 
     fn app_name(&self) -> &'static str {
