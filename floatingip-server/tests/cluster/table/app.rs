@@ -92,7 +92,7 @@ impl App {
         }
         if self.kind == Kind::Rollout {
             for edition in 1..=self.edition {
-                object::delete(&client, self.replica_set(edition).manifest()).await?;
+                self.delete_replica_set(edition).await?;
             }
         }
         if self.kind.is_made_by_test() {
@@ -369,6 +369,17 @@ impl App {
         let set = self.replica_set(self.edition).replicas(size as u32);
         object::create(&self.lot.cluster.client(), set.owned_by(owner).manifest()).await?;
         Ok(())
+    }
+
+    /// Unless the garbage collector was first.
+    async fn delete_replica_set(&self, edition: u32) -> Result<()> {
+        let set = self.replica_set(edition);
+        let sets = object::api(&self.lot.cluster.client(), set.manifest())?;
+        let name = format!("{NAME}-{edition}");
+        match sets.delete(&name, &DeleteParams::background()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            deleted => deleted.map(drop).context("a ReplicaSet is not deleted"),
+        }
     }
 
     async fn scale_replica_set(&self, edition: u32, size: usize) -> Result<()> {
