@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
+use crate::causes::Causes;
 use recent::Recent;
 
 /// How many events wait to be written.
@@ -158,7 +159,7 @@ impl Publisher {
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() => {
                 return debug!("nobody is left to be told: {}", status.message);
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => Causes(&error).to_string(),
             Err(_) => "the API server did not answer in time".to_owned(),
         };
         self.lost.fetch_add(1, Ordering::Relaxed);

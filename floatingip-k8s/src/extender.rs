@@ -5,6 +5,7 @@
 //! number of nodes. Only bind writes.
 
 mod bind;
+mod explain;
 mod filter;
 mod ipinfos;
 mod judge;
@@ -12,6 +13,8 @@ mod preempt;
 mod prioritize;
 mod reason;
 pub mod wire;
+
+pub use explain::{NodesExplanation, PodExplanation};
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +40,16 @@ pub struct Limits {
     pub bind: Duration,
     /// How long one request to the API server may take.
     pub request: Duration,
+}
+
+impl Limits {
+    /// How much longer an answer is waited for than the API server may work on it.
+    const MARGIN: Duration = Duration::from_millis(500);
+
+    /// How long a write may take until it is given up: what a lease has to outlive for it to be begun.
+    fn write(&self) -> Duration {
+        self.request + Self::MARGIN
+    }
 }
 
 impl Default for Limits {

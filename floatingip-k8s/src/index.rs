@@ -192,7 +192,9 @@ impl Index {
     /// A live read did not find the app, while its kind is served: unless it is here, it is gone. Holds
     /// until the app appears; of the confirmations only so many are kept.
     pub fn confirm_gone(&mut self, app: &AppRef) {
-        self.apps.confirm_gone(app);
+        // Whoever asks for it again, by an old record without its group too, asks by its full name.
+        let app = self.full(app).into_owned();
+        self.apps.confirm_gone(&app);
     }
 }
 

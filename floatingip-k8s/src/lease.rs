@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+use crate::causes::Causes;
 use crate::store::Gate;
 
 /// Which lease, and how long things last. The defaults are 6 s, 4 s and 1 s.
@@ -136,7 +137,10 @@ impl Elector {
         let replaced = self.replace(&free);
         match timeout(self.settings.request_limit(), replaced).await {
             Ok(Ok(_)) => info!("gave the lease {} back", self.settings.name),
-            Ok(Err(error)) => warn!("the lease is not given back, it runs out by itself: {error}"),
+            Ok(Err(error)) => {
+                let cause = Causes(&error);
+                warn!("the lease is not given back, it runs out by itself: {cause}");
+            }
             Err(_) => warn!("the lease is not given back in time, it runs out by itself"),
         }
     }
@@ -148,7 +152,7 @@ impl Elector {
         match timeout(limit, self.compete(begun)).await {
             Ok(Ok(Turn::Held)) => self.held(begun),
             Ok(Ok(Turn::HeldBy(other))) => self.lost(Leadership::Other(other)),
-            Ok(Err(error)) => self.failed(&error.to_string()),
+            Ok(Err(error)) => self.failed(&Causes(&error).to_string()),
             Err(_) => self.failed("the API server did not answer in time"),
         }
     }
@@ -239,8 +243,9 @@ impl Elector {
         Ok(Turn::Held)
     }
 
-    /// Whether the lease has been seen like this for longer than it lasts.
-    fn has_run_out(&mut self, lease: Lease, now: Instant) -> bool {
+    /// Whether the lease has been seen like this for longer than it lasts: from when its holder had surely
+    /// written it, which is when it was read, until a look that was `begun` so much later.
+    fn has_run_out(&mut self, lease: Lease, begun: Instant) -> bool {
         let lasts = lease
             .spec
             .as_ref()
@@ -249,10 +254,10 @@ impl Elector {
         let lasts = lasts.map_or(self.settings.duration, Duration::from_secs);
         match &self.seen {
             Some((seen, since)) if version(seen) == version(&lease) => {
-                now.duration_since(*since) > lasts
+                begun.duration_since(*since) > lasts
             }
             _ => {
-                self.seen = Some((lease, now));
+                self.seen = Some((lease, Instant::now()));
                 false
             }
         }

@@ -23,7 +23,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use kube::Client;
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::event::Reporter;
@@ -31,6 +31,11 @@ use crate::index::{Effects, HowEnded, SharedIndex};
 use crate::store::Gate;
 use crate::waiting::Waiting;
 use queue::{Attempt, Queue, Task};
+
+/// So often a new leader tries to record what bound pods use before it decides all the same.
+const MOST_BEGINNINGS: u32 = 5;
+/// The pause in between.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How the life cycle goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,8 @@ pub struct Life<S, T> {
     /// How far the last survey got with reading apps; none at the end of them.
     reached: Mutex<Option<AppRef>>,
     asked: Notify,
+    /// Everything is to be surveyed without delay.
+    hurry: Notify,
     counts: LifeCounts,
 }
 
@@ -132,6 +139,7 @@ impl<S: Store, T: Timer> Life<S, T> {
             queue: Mutex::default(),
             reached: Mutex::default(),
             asked: Notify::new(),
+            hurry: Notify::new(),
             counts: LifeCounts::default(),
         }
     }
@@ -162,8 +170,25 @@ impl<S: Store, T: Timer> Life<S, T> {
         drop(self.index().write().take_effects());
         *self.queue() = Queue::default();
         self.take_in_nodes();
-        self.survey().await;
+        self.survey_until_all_is_recorded().await;
         self.waiting.expect_all(self.index());
+    }
+
+    async fn survey_until_all_is_recorded(&self) {
+        for _ in 0..MOST_BEGINNINGS {
+            let unrecorded = self.survey().await;
+            if unrecorded == 0 {
+                return;
+            }
+            warn!(
+                unrecorded,
+                "bound pods have addresses without a record, trying again"
+            );
+            sleep(AGAIN).await;
+        }
+        error!(
+            "deciding, though not all addresses that bound pods use are recorded: see above which"
+        );
     }
 
     /// Follows what happens, for ever. May be dropped at any point.
@@ -182,7 +207,10 @@ impl<S: Store, T: Timer> Life<S, T> {
 
     async fn look_around(&self) {
         loop {
-            tokio::time::sleep(self.pace.survey).await;
+            tokio::select! {
+                () = sleep(self.pace.survey) => {}
+                () = self.hurry.notified() => {}
+            }
             self.survey().await;
         }
     }
@@ -201,7 +229,7 @@ impl<S: Store, T: Timer> Life<S, T> {
                 Some(()) = running.next() => {}
                 () = self.index().effects() => {
                     let effects = self.index().write().take_effects();
-                    self.take(effects).await;
+                    self.take(effects);
                 }
                 () = self.asked.notified() => {}
                 () = at(again) => {}
@@ -225,27 +253,25 @@ impl<S: Store, T: Timer> Life<S, T> {
     }
 
     /// Turns what the index noticed into tasks.
-    async fn take(&self, effects: Effects) {
-        {
-            let mut queue = self.queue();
-            for (uid, ended) in effects.ended {
-                self.waiting.passed(&uid);
-                queue.push(Task::Ended(uid, self.ending(ended.how)));
-            }
-            for (uid, addresses) in effects.bound {
-                self.waiting.passed(&uid);
-                queue.push(Task::Bound(uid, addresses));
-            }
-            let gone = effects.apps_perhaps_gone.into_iter();
-            gone.for_each(|app| queue.push(Task::AppPerhapsGone(app)));
-            let apps = effects.apps.into_iter();
-            apps.for_each(|app| queue.push(Task::App(app)));
-            let nodes = effects.nodes.into_iter();
-            nodes.for_each(|(name, change)| queue.push(Task::Node(name, change)));
+    fn take(&self, effects: Effects) {
+        let mut queue = self.queue();
+        for (uid, ended) in effects.ended {
+            self.waiting.passed(&uid);
+            queue.push(Task::Ended(uid, self.ending(ended.how)));
         }
+        for (uid, addresses) in effects.bound {
+            self.waiting.passed(&uid);
+            queue.push(Task::Bound(uid, addresses));
+        }
+        let gone = effects.apps_perhaps_gone.into_iter();
+        gone.for_each(|app| queue.push(Task::AppPerhapsGone(app)));
+        let apps = effects.apps.into_iter();
+        apps.for_each(|app| queue.push(Task::App(app)));
+        let nodes = effects.nodes.into_iter();
+        nodes.for_each(|(name, change)| queue.push(Task::Node(name, change)));
         if effects.incomplete {
             warn!("more changed than could be listed: surveying everything");
-            self.survey().await;
+            self.hurry.notify_one();
         }
     }
 
@@ -258,12 +284,13 @@ impl<S: Store, T: Timer> Life<S, T> {
         }
     }
 
-    /// Compares everything with everything.
-    async fn survey(&self) {
+    /// Compares everything with everything. Says how many bound pods have addresses that could not be
+    /// recorded so far.
+    async fn survey(&self) -> usize {
         if self.gate.remaining().is_none() {
-            return;
+            return 0;
         }
-        self.adopt_all().await;
+        let unrecorded = self.adopt_all().await;
         self.confirm_apps().await;
         self.counts.surveys.fetch_add(1, Ordering::Relaxed);
         match self.core.sweep().await {
@@ -275,11 +302,15 @@ impl<S: Store, T: Timer> Life<S, T> {
             }
             Err(stuck) => error!("the survey did not come to its end: {stuck}"),
         }
+        unrecorded
     }
 
+    /// Who does not lead keeps nothing in mind: the survey with which it will begin sees it.
     fn ask(&self, task: Task) {
-        self.queue().push(task);
-        self.asked.notify_one();
+        if self.gate.remaining().is_some() {
+            self.queue().push(task);
+            self.asked.notify_one();
+        }
     }
 
     fn index(&self) -> &SharedIndex {
@@ -297,3 +328,6 @@ async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,13 +35,12 @@ use serde_json::json;
 pub use call::Kind;
 pub use follow::{Follower, Following, KindStatus, News, Sink};
 pub use gate::Gate;
-pub use list::ListError;
+pub use list::{List, ListError, list};
 pub use metrics::{Counts, Latency, Tally, Verb};
 pub use transport::connect;
 pub use watch::Change;
 
 use crate::crd::{POOL_NAMESPACE, Pool, PoolStatus};
-use list::list;
 use write::Writer;
 
 /// How the store talks to the API server.

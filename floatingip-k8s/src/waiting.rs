@@ -12,12 +12,16 @@ use std::time::Duration;
 use floatingip_core::Name;
 use tokio::time::Instant;
 
-use crate::index::{PodEntry, SharedIndex};
+use crate::index::{Index, PodEntry, SharedIndex};
 
 pub use wake::Waker;
 
-/// A pod is woken at most once in this time.
+/// A pod is woken at most once in this time; in twice the time after it was woken in vain, and so on.
 const REST: Duration = Duration::from_secs(1);
+/// So often at most it doubles.
+const MOST_DOUBLINGS: u32 = 4;
+/// A watch may show a pod so much later than the scheduler has asked for it.
+const UNSEEN: Duration = Duration::from_secs(10);
 
 /// The pods that were refused everywhere, by UID. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -28,20 +32,64 @@ pub struct Waiting(Arc<Mutex<BTreeMap<Name, Refused>>>);
 struct Refused {
     namespace: Name,
     name: Name,
+    /// When the scheduler asked for it last.
+    asked: Instant,
     /// When it may be woken.
     from: Instant,
+    /// It was woken, and the scheduler has not asked for it since.
+    awake: bool,
+    /// How often in a row it was woken and refused again: some node would do, but none that the scheduler
+    /// may take.
+    in_vain: u32,
+}
+
+/// The pods to be asked for now, and when there are more though nothing changes.
+struct Due {
+    pods: Vec<PodEntry>,
+    next: Option<Instant>,
+}
+
+impl Refused {
+    fn new(pod: &PodEntry, now: Instant) -> Self {
+        Self {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            asked: now,
+            from: now + REST,
+            awake: false,
+            in_vain: 0,
+        }
+    }
+
+    fn again(&mut self, now: Instant) {
+        self.asked = now;
+        if std::mem::take(&mut self.awake) {
+            self.from = now + REST * (1 << self.in_vain.min(MOST_DOUBLINGS));
+            self.in_vain = self.in_vain.saturating_add(1);
+        }
+    }
+
+    /// Whether it still waits. Who was asked for just now does, whatever the watch shows so far.
+    fn waits(&self, uid: &Name, index: &Index, now: Instant) -> bool {
+        let pod = index.pod(&self.namespace, &self.name);
+        let waits = pod.is_some_and(|pod| pod.uid == *uid && pod.is_waiting());
+        waits || now < self.asked + UNSEEN
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        !self.awake && self.from <= now
+    }
 }
 
 impl Waiting {
     /// No node would do for the pod.
     pub fn refused(&self, pod: &PodEntry) {
+        let now = Instant::now();
         let mut all = self.all();
         let refused = all.entry(pod.uid.clone());
-        refused.or_insert_with(|| Refused {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            from: Instant::now() + REST,
-        });
+        refused
+            .and_modify(|refused| refused.again(now))
+            .or_insert_with(|| Refused::new(pod, now));
     }
 
     /// Some node will do for the pod, or it waits no more.
@@ -49,12 +97,15 @@ impl Waiting {
         self.all().remove(uid);
     }
 
-    /// Takes in all pods of the index that wait for a binding: which of them were refused, and by whom,
-    /// nobody remembers after a start.
+    /// Begins anew with all pods of the index that wait for a binding: which of them were refused, and by
+    /// whom, nobody remembers after a start.
     pub fn expect_all(&self, index: &SharedIndex) {
-        for pod in index.read().waiting() {
-            self.refused(pod);
-        }
+        let now = Instant::now();
+        let index = index.read();
+        let expected = index
+            .waiting()
+            .map(|pod| (pod.uid.clone(), Refused::new(pod, now)));
+        *self.all() = expected.collect();
     }
 
     /// How many there are.
@@ -69,23 +120,34 @@ impl Waiting {
 
     /// Those that may be woken at `now`, the most important first, then the oldest. Forgets those that
     /// wait no more.
-    fn due(&self, index: &SharedIndex, now: Instant) -> Vec<PodEntry> {
+    fn due(&self, index: &SharedIndex, now: Instant) -> Due {
         let index = index.read();
         let mut all = self.all();
-        all.retain(|uid, refused| {
-            index
-                .pod(&refused.namespace, &refused.name)
-                .is_some_and(|pod| pod.uid == *uid && pod.is_waiting())
-        });
-        let due = |uid: &Name| all.get(uid).is_some_and(|refused| refused.from <= now);
+        all.retain(|uid, refused| refused.waits(uid, &index, now));
+        let due = |uid: &Name| all.get(uid).is_some_and(|refused| refused.is_due(now));
         let pods = index.waiting().filter(|pod| due(&pod.uid));
-        pods.cloned().collect()
+        let resting = all.values().filter(|refused| !refused.awake);
+        Due {
+            pods: pods.cloned().collect(),
+            next: resting
+                .map(|refused| refused.from)
+                .filter(|from| *from > now)
+                .min(),
+        }
     }
 
-    /// The pod is not to be woken before `until`.
-    fn rest(&self, uid: &Name, until: Instant) {
+    /// The pod is being woken: it is not woken again before it was refused again.
+    fn waking(&self, uid: &Name) {
         if let Some(refused) = self.all().get_mut(uid) {
-            refused.from = until;
+            refused.awake = true;
+        }
+    }
+
+    /// It was not woken, or nobody can tell.
+    fn not_woken(&self, uid: &Name) {
+        if let Some(refused) = self.all().get_mut(uid) {
+            refused.awake = false;
+            refused.from = Instant::now() + REST;
         }
     }
 
@@ -93,3 +155,6 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

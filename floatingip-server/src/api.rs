@@ -3,6 +3,7 @@
 pub(crate) mod documents;
 mod dto;
 pub(crate) mod error;
+pub(crate) mod explain;
 pub(crate) mod extract;
 pub(crate) mod guard;
 pub(crate) mod health;

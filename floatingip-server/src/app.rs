@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::api::error::{no_such_path, panicked, wrong_method};
 use crate::api::extract::BODY_LIMIT;
 use crate::api::metrics::RequestCounters;
-use crate::api::{documents, guard, health, ip, metrics, pool};
+use crate::api::{documents, explain, guard, health, ip, metrics, pool};
 use crate::backend::Backend;
 
 /// How the API answers where galaxy-ipam and common sense part.
@@ -112,6 +112,10 @@ fn api_routes<B: Backend>() -> Vec<Routed<B>> {
     let unnamed = || get(pool::unnamed).delete(pool::unnamed);
     vec![
         ("/v1/ip", get(ip::list::<B>).post(ip::release::<B>)),
+        (
+            "/v1/explain/{namespace}/{pod}",
+            get(explain::show::<B>),
+        ),
         ("/v1/pool", unnamed().post(pool::put::<B>)),
         ("/v1/pool/", unnamed()),
         (

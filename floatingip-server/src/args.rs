@@ -61,6 +61,15 @@ pub enum Command {
     /// API port says what is missing. In a pod it uses the service account. Of several processes one
     /// decides, by a Lease. Ends with exit code 0 on SIGTERM.
     Kubernetes(Kubernetes),
+    /// Compares a live cluster with what must hold, and changes and locks nothing: one line for each
+    /// violation, with the invariant, the objects, their versions, and what to do.
+    ///
+    /// Reads FloatingIP and Pool objects, pods, workloads, nodes and the ConfigMap. What is in flight
+    /// looks wrong for a moment: what looks wrong is read again, twice, and told only if it is still
+    /// there at the same versions. Ends with exit code 0 if nothing is wrong, 1 if something is, 2 if
+    /// that could not be found out. The invariants are ONE-OWNER, ONE-SLOT, IN-RANGE, LIVE-KEEPS,
+    /// STICKY, PROMPT, CAP and DURABLE.
+    Verify(Verify),
 }
 
 const EXAMPLES: &str = "\
@@ -233,6 +242,59 @@ pub struct Kubernetes {
     pub sweep_seconds: u64,
 }
 
+/// What to compare.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Verify {
+    /// How to reach the API server; without it `KUBECONFIG`, `~/.kube/config`, or in a pod the service
+    /// account. Listing and watching is all that it needs to be allowed to.
+    #[arg(long, value_name = "FILE", env = "FLOATINGIP_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace of the Pool objects and of the kept configuration.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "FLOATINGIP_NAMESPACE",
+        default_value = "kube-system"
+    )]
+    pub namespace: String,
+    /// The namespace of the ConfigMap with the configuration.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "FLOATINGIP_CONFIG_NAMESPACE",
+        default_value = "kube-system"
+    )]
+    pub config_namespace: String,
+    /// The name of the ConfigMap.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FLOATINGIP_CONFIG_NAME",
+        default_value = "floatingip-config"
+    )]
+    pub config_name: String,
+    /// The key of its data that holds the list of subnets.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "FLOATINGIP_CONFIG_KEY",
+        default_value = "floatingips"
+    )]
+    pub config_key: String,
+    /// Read the configuration as the server does with this flag: unknown fields are ignored.
+    #[arg(long, env = "FLOATINGIP_GALAXY_COMPAT")]
+    pub galaxy_compat: bool,
+    /// How long to wait before what looks wrong is read again, in seconds; longer where the API server
+    /// is slow, or where the server may be about to repair it.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u64).range(1..=600)
+    )]
+    pub wait_seconds: u64,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -332,7 +394,7 @@ mod tests {
             let args = ["floatingip-server", "kubernetes"].iter().chain(more);
             match Args::try_parse_from(args).unwrap().command {
                 Command::Kubernetes(kubernetes) => kubernetes,
-                Command::Standalone(_) => panic!("another command"),
+                Command::Standalone(_) | Command::Verify(_) => panic!("another command"),
             }
         };
         let defaults = parse(&[]);

@@ -58,6 +58,17 @@ pub trait Backend: Send + Sync + 'static {
     fn delete_pool(&self, name: &PoolName)
     -> impl Future<Output = Result<bool, WriteError>> + Send;
 
+    /// How a pod stands: what it asks for, and what it would be answered at each kind of node. None
+    /// where no such pod is known.
+    ///
+    /// # Errors
+    /// Nobody can answer now.
+    fn explain(
+        &self,
+        namespace: &str,
+        pod: &str,
+    ) -> impl Future<Output = Result<Option<Explained>, ListError>> + Send;
+
     /// Whether requests can be served now. Quick: it is asked by every probe.
     fn readiness(&self) -> Readiness;
 
@@ -109,6 +120,46 @@ pub struct PoolReport {
     pub real_size: u32,
     /// Whether all addresses that were asked for are there.
     pub complete: bool,
+}
+
+/// How a pod stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Its UID.
+    pub uid: String,
+    /// The node it is bound to; empty before.
+    pub node: String,
+    /// The workload it belongs to, with its namespace; empty for a bare pod.
+    pub app: String,
+    /// What makes it the same one again, for people.
+    pub slot: String,
+    /// Its pool; empty where it names none.
+    pub pool: String,
+    /// The release policy that holds for it: 0, 1 or 2.
+    pub policy: u8,
+    /// The addresses that it has.
+    pub addresses: Vec<IpAddr>,
+    /// In a sentence, for people.
+    pub summary: String,
+    /// What it would be answered, for nodes that are alike.
+    pub nodes: Vec<ExplainedNodes>,
+}
+
+/// What a pod would be answered at nodes that are alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExplainedNodes {
+    /// How many there are.
+    pub count: usize,
+    /// Some of them, by name.
+    pub examples: Vec<String>,
+    /// What it would get; empty where it would get nothing.
+    pub addresses: Vec<IpAddr>,
+    /// Why it would get nothing; empty where it would get something.
+    pub reason: String,
+    /// For each address that it asks for: the subnets that have nothing fresh for it, and why.
+    pub subnets: Vec<Vec<(IpNet, String)>>,
+    /// Addresses that nobody gets for a while, why, and for how many seconds.
+    pub marked: Vec<(IpAddr, String, u64)>,
 }
 
 /// Whether requests can be served, and what that rests on.

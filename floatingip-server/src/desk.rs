@@ -10,7 +10,7 @@ use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
 use crate::backend::{
-    Backend, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
+    Backend, Explained, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
     ReleaseReport, SubnetUsage, WriteError,
 };
 use crate::clock::SystemTimer;
@@ -19,6 +19,8 @@ use crate::clock::SystemTimer;
 pub(crate) trait Around: Send + Sync + 'static {
     /// Whether requests can be served, and what that rests on.
     fn readiness(&self) -> Readiness;
+    /// How a pod stands; none where no such pod is known.
+    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained>;
     /// Its numbers in `/metrics`; always the same ones, each once.
     fn gauges(&self) -> Vec<Gauge>;
 }
@@ -132,6 +134,10 @@ where
         let _under_way = self.writes.read().await;
         let deleted = self.core.delete_pool(name).await;
         deleted.map_err(|stuck| unavailable("deletion of pool", name, stuck))
+    }
+
+    async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
+        Ok(self.around.explain(namespace, pod))
     }
 
     fn readiness(&self) -> Readiness {

@@ -4,10 +4,12 @@
 mod client;
 mod cluster;
 mod configuration;
+mod explain;
 mod front;
 mod latency;
 mod routes;
 mod surroundings;
+mod verify;
 
 use std::io;
 use std::net::IpAddr;
@@ -21,7 +23,7 @@ use floatingip_k8s::index::SharedIndex;
 use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings};
 use floatingip_k8s::life;
 use floatingip_k8s::store::{CrdStore, Gate, StoreOptions};
-use floatingip_k8s::waiting::Waiting;
+use floatingip_k8s::waiting::{self, Waiting};
 use kube::Client;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -35,12 +37,14 @@ use crate::desk;
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::Ending;
-use client::ClientError;
 use cluster::Cluster;
 use configuration::Follower;
 use front::Front;
 use latency::Latencies;
 use surroundings::Surroundings;
+
+pub use client::ClientError;
+pub use verify::{VerifyError, run as verify};
 
 /// Where the addresses are.
 type Store = CrdStore;
@@ -50,6 +54,8 @@ type Core = Orchestrator<Store, SystemTimer, SharedIndex>;
 type Desk = desk::Desk<Store, SharedIndex, Arc<Surroundings>>;
 /// What answers the scheduler.
 type Extender = extender::Extender<Store, SystemTimer>;
+/// What wakes waiting pods.
+type Waker = waiting::Waker<Store, SystemTimer>;
 /// What follows pods, apps, nodes and pools.
 type Life = life::Life<Store, SystemTimer>;
 
@@ -165,8 +171,9 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
         end.send_replace(true);
     };
     tokio::join!(serving, watching);
-    finish(&around, &front, election).await;
+    // First nothing new is begun, then what is under way is finished.
     tasks.shutdown().await;
+    finish(&around, &front, election).await;
     if broken {
         return Err(ServeError::Broken);
     }

@@ -36,5 +36,13 @@ pub fn run(args: Args) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => telemetry::complain(&anyhow::Error::new(error)),
         },
+        Command::Verify(settings) => match kubernetes::verify(&settings) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                telemetry::complain(&anyhow::Error::new(error));
+                ExitCode::from(2)
+            }
+        },
     }
 }

@@ -26,8 +26,10 @@ pub mod node;
 pub mod object;
 pub mod port;
 pub mod process;
+pub mod rate;
 pub mod recorder;
 pub mod server;
+pub mod verify;
 pub mod web;
 pub mod workload;
 
@@ -37,4 +39,5 @@ pub use eventually::eventually;
 pub use node::Node;
 pub use process::Process;
 pub use server::{Server, ServerPlan};
+pub use verify::{Verified, verify};
 pub use workload::Workload;

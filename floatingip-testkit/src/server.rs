@@ -10,10 +10,13 @@ use crate::control_plane::{ControlPlane, Extender};
 use crate::eventually;
 use crate::port;
 use crate::process::{Launch, Process};
+use crate::verify;
 use crate::web::Web;
 
 /// The longest wait for readiness, and for a clean end.
 const LIMIT: Duration = Duration::from_secs(60);
+/// So many seconds later what looks wrong is looked at again: on a busy machine things are in flight longer.
+const VERIFY_AGAIN: u64 = 5;
 
 /// A server to be started: its ports are chosen before, because the scheduler has to know them.
 #[derive(Clone, Debug)]
@@ -133,6 +136,16 @@ impl Server {
     /// The process: its log, and `pause` and `resume`.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Fails unless `floatingip-server verify` finds the cluster as it has to be.
+    ///
+    /// # Errors
+    /// Something is wrong, or that could not be found out.
+    pub async fn verify(&self, plane: &ControlPlane) -> Result<()> {
+        verify(&self.plan.binary, plane, VERIFY_AGAIN)
+            .await?
+            .clean()
     }
 
     /// Ends it as a power cut does.

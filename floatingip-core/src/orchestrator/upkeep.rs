@@ -197,6 +197,8 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             if after.is_none() {
                 break;
             }
+            // Where there is nothing to write nothing waits, and others are to have their turn.
+            breathe().await;
         }
         let pools: Vec<PoolName> = self.engine().pools().cloned().collect();
         for pool in &pools {
@@ -208,6 +210,19 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
         all.map(|()| repairs)
     }
+}
+
+/// Lets the other futures of the task, and the runtime, have their turn.
+async fn breathe() {
+    let mut breathed = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut breathed, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Whether there is a turn left to take.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use floatingip_core::Name;
 use floatingip_core::annotation::ARGS;
+use floatingip_core::engine::Ending;
 use floatingip_core::orchestrator::{AllocateError, Place};
 use floatingip_core::{Store, Timer};
 use thiserror::Error;
@@ -16,6 +17,7 @@ use super::Extender;
 use super::ipinfos;
 use super::reason::Reason;
 use super::wire::{BindingArgs, BindingResult};
+use crate::causes::Causes;
 use crate::index::PodEntry;
 use crate::index::live::{PodReadError, read_pod};
 use crate::event::{Notice, Severity, pod_reference};
@@ -60,7 +62,7 @@ pub(super) enum BindError {
     Read(#[from] PodReadError),
     #[error("the annotation cannot be written: {0}")]
     Annotation(#[from] serde_json::Error),
-    #[error("the API server does not answer as it should: {0}")]
+    #[error("the API server does not answer as it should: {}", Causes(&**.0))]
     Api(#[from] Box<kube::Error>),
     #[error("not done within {0} s: the next attempt goes on where this one stopped")]
     TooLong(u64),
@@ -94,13 +96,7 @@ impl<S: Store, T: Timer> Extender<S, T> {
     }
 
     async fn try_to_bind(&self, args: &BindingArgs) -> Result<(), BindError> {
-        if self
-            .gate
-            .remaining()
-            .is_none_or(|left| left < self.limits.request)
-        {
-            return Err(BindError::NotLeading);
-        }
+        self.check_gate()?;
         let pod = self.pod(args).await?;
         if pod.finished || pod.deleting {
             return Err(BindError::Ended(pod.name));
@@ -115,7 +111,26 @@ impl<S: Store, T: Timer> Extender<S, T> {
             };
         }
         let addresses = self.allocate(&pod, &args.node).await?;
-        self.bind_with(&pod, args, &addresses).await
+        let bound = self.bind_with(&pod, args, &addresses).await;
+        if let Err(BindError::PodGone { .. } | BindError::OtherPod { .. }) = &bound {
+            self.end(&pod.uid).await;
+        }
+        bound
+    }
+
+    /// The pod went while it got its addresses. Its end may have been dealt with before they were there.
+    async fn end(&self, uid: &Name) {
+        if let Err(stuck) = self.core.ended(uid, &Ending::Certain).await {
+            warn!(%uid, "the addresses of a pod that was not bound any more are not freed yet: {stuck}");
+        }
+    }
+
+    /// Nothing is written that could land after another process has begun to decide.
+    fn check_gate(&self) -> Result<(), BindError> {
+        match self.gate.outlasts(self.limits.write()) {
+            true => Ok(()),
+            false => Err(BindError::NotLeading),
+        }
     }
 
     /// The pod that is meant: as the watch shows it, or asked for where it does not (yet).

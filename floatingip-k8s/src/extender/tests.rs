@@ -77,7 +77,7 @@ impl Scene {
     }
 
     /// Makes a pod, in the API server and in the index.
-    fn pod(&self, name: &str, annotations: Value) -> Value {
+    fn pod(&self, name: &str, annotations: &Value) -> Value {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
@@ -141,6 +141,8 @@ struct State {
     bindings: Vec<Value>,
     /// Bindings are done, but never answered.
     silent: bool,
+    /// How long a reading takes.
+    slow: Duration,
 }
 
 impl Server {
@@ -166,6 +168,10 @@ impl Server {
         self.0.lock().unwrap().silent = silent;
     }
 
+    fn read_slowly(&self, slow: Duration) {
+        self.0.lock().unwrap().slow = slow;
+    }
+
     fn bindings(&self) -> Vec<Value> {
         self.0.lock().unwrap().bindings.clone()
     }
@@ -173,6 +179,10 @@ impl Server {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.unwrap();
+        if parts.method == Method::GET {
+            let slow = self.0.lock().unwrap().slow;
+            tokio::time::sleep(slow).await;
+        }
         let name = parts.uri.path().split('/').nth(6).unwrap_or_default();
         let (status, answer, silent) = {
             let mut state = self.0.lock().unwrap();

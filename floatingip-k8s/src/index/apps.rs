@@ -53,6 +53,7 @@ impl AppEntry {
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     all: HashMap<AppRef, AppEntry>,
+    counts: HashMap<KindRef, usize>,
     /// What ReplicaSets an app has.
     replica_sets: Groups<AppRef, AppRef>,
     gone: Confirmed,
@@ -64,7 +65,7 @@ impl Apps {
     }
 
     pub(super) fn count(&self, kind: &KindRef) -> usize {
-        self.of_kind(kind).count()
+        self.counts.get(kind).copied().unwrap_or(0)
     }
 
     pub(super) fn keys(&self, kind: &KindRef) -> impl Iterator<Item = Key> {
@@ -88,12 +89,16 @@ impl Apps {
             self.replica_sets
                 .insert(owner.app(&app.namespace), app.clone());
         }
+        *self.counts.entry(KindRef::of(&app)).or_default() += 1;
         self.all.insert(app, entry);
         former
     }
 
     pub(super) fn remove(&mut self, app: &AppRef) -> Option<AppEntry> {
         let former = self.all.remove(app)?;
+        if let Some(count) = self.counts.get_mut(&KindRef::of(app)) {
+            *count -= 1;
+        }
         if let Some(owner) = &former.controller {
             self.replica_sets.remove(&owner.app(&app.namespace), app);
         }

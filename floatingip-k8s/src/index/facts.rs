@@ -79,7 +79,7 @@ impl Index {
     }
 
     /// The app with its group, which old records do not name.
-    fn full<'a>(&self, app: &'a AppRef) -> Cow<'a, AppRef> {
+    pub(super) fn full<'a>(&self, app: &'a AppRef) -> Cow<'a, AppRef> {
         let known = app
             .group
             .is_empty()

@@ -1,6 +1,8 @@
 use thiserror::Error;
 use tokio::time::error::Elapsed;
 
+use crate::causes::Causes;
+
 /// Why the API server gave no useful answer; the text says who has to act.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -18,7 +20,7 @@ pub enum Failure {
     #[error("the list has no resourceVersion that is a number: is this an API server?")]
     NoVersion,
     /// Everything else.
-    #[error("{0}")]
+    #[error("{}", Causes(&**.0))]
     Other(#[source] Box<kube::Error>),
 }
 

@@ -100,7 +100,7 @@ fn resource_of(index: &SharedIndex, app: &AppRef) -> Option<ApiResource> {
 }
 
 /// Whether a 404 is about the object: one about its kind has no details that name it.
-pub(super) fn names_object(error: &kube::Error, name: &str) -> bool {
+pub(crate) fn names_object(error: &kube::Error, name: &str) -> bool {
     let kube::Error::Api(status) = error else {
         return false;
     };

@@ -20,6 +20,8 @@ struct State {
     lease: Option<Value>,
     version: u64,
     silent: bool,
+    /// How long a reading waits before it looks.
+    slow: Duration,
 }
 
 impl Server {
@@ -36,6 +38,10 @@ impl Server {
         self.0.lock().unwrap().silent = silent;
     }
 
+    fn read_slowly(&self, slow: Duration) {
+        self.0.lock().unwrap().slow = slow;
+    }
+
     fn lease(&self) -> Value {
         self.0.lock().unwrap().lease.clone().unwrap()
     }
@@ -48,6 +54,10 @@ impl Server {
         let (parts, body) = request.into_parts();
         if self.0.lock().unwrap().silent {
             std::future::pending::<()>().await;
+        }
+        if parts.method == Method::GET {
+            let slow = self.0.lock().unwrap().slow;
+            sleep(slow).await;
         }
         let body = body.collect_bytes().await.unwrap();
         let (status, answer) = self.0.lock().unwrap().apply(&parts.method, &body);
@@ -210,4 +220,30 @@ async fn times_in_the_object_decide_nothing() {
     let mut second = Candidate::start(&server, "b");
     second.becomes(Leadership::Own).await;
     assert!(begun.elapsed() > Duration::from_secs(6));
+}
+
+/// The holder renews while another's reading is under way, and is lost then: its time counts from the renewal,
+/// not from when the reading was begun.
+#[tokio::test(start_paused = true)]
+async fn a_slow_reading_does_not_make_a_lease_older() {
+    let server = Server::default();
+    let elector = |identity: &str, gate: &Gate| {
+        let settings = LeaseSettings::new("kube-system", "floatingip", identity.to_owned());
+        Elector::new(server.client(), settings, gate.clone())
+    };
+    let (first, second) = (Gate::closed(), Gate::closed());
+    let (mut holder, mut waits) = (elector("a", &first), elector("b", &second));
+    holder.turn().await;
+    server.read_slowly(Duration::from_millis(1900));
+    let renew_meanwhile = async {
+        sleep(Duration::from_millis(1800)).await;
+        holder.turn().await;
+    };
+    tokio::join!(waits.turn(), renew_meanwhile);
+    server.read_slowly(Duration::ZERO);
+    while second.remaining().is_none() {
+        sleep(Duration::from_millis(100)).await;
+        waits.turn().await;
+    }
+    assert_eq!(first.remaining(), None);
 }

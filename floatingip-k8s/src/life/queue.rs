@@ -1,5 +1,6 @@
 //! What is to be done: each thing once, however often it is asked for, and one at a time for each object.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -76,13 +77,19 @@ pub(super) struct Queue {
     order: VecDeque<Key>,
     waiting: HashMap<Key, Attempt>,
     active: HashSet<Key>,
-    later: BTreeMap<Instant, Vec<Attempt>>,
+    /// What failed, and when it is to be tried again.
+    resting: HashMap<Key, (Instant, Attempt)>,
+    /// The same by time; some of it does not rest any more.
+    later: BTreeMap<Instant, Vec<Key>>,
 }
 
 impl Queue {
-    /// Asks for a task; what waits for the same object is overridden.
+    /// Asks for a task; what waits for the same object, or is to be tried again, is overridden.
     pub(super) fn push(&mut self, task: Task) {
-        self.put(Attempt { task, number: 1 });
+        match self.resting.remove(&task.key()) {
+            Some((_, former)) if !task.overrides(&former.task) => self.put(former),
+            _ => self.put(Attempt { task, number: 1 }),
+        }
     }
 
     fn put(&mut self, attempt: Attempt) {
@@ -119,19 +126,18 @@ impl Queue {
     pub(super) fn failed(&mut self, attempt: Attempt, now: Instant) -> bool {
         let key = attempt.task.key();
         self.active.remove(&key);
+        let overrides = |newer: &Attempt| newer.task.overrides(&attempt.task);
+        if self.waiting.get(&key).is_some_and(overrides) {
+            return true;
+        }
         if attempt.number >= MOST_ATTEMPTS {
             return false;
         }
+        let at = now + pause_after(attempt.number);
         let number = attempt.number + 1;
-        let pause = FIRST_PAUSE
-            .saturating_mul(1 << attempt.number)
-            .min(LONGEST_PAUSE);
-        let jitter = 0.5 + fastrand::f64();
-        let at = now + pause.mul_f64(jitter);
-        self.later
-            .entry(at)
-            .or_default()
-            .push(Attempt { number, ..attempt });
+        self.later.entry(at).or_default().push(key.clone());
+        self.resting
+            .insert(key, (at, Attempt { number, ..attempt }));
         true
     }
 
@@ -142,19 +148,28 @@ impl Queue {
 
     /// How many are not done yet.
     pub(super) fn len(&self) -> usize {
-        let later: usize = self.later.values().map(Vec::len).sum();
-        self.waiting.len() + self.active.len() + later
+        self.waiting.len() + self.active.len() + self.resting.len()
     }
 
     fn recall(&mut self, now: Instant) {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= now) {
-            for attempt in entry.remove() {
-                if !self.waiting.contains_key(&attempt.task.key()) {
+            let at = *entry.key();
+            for key in entry.remove() {
+                if let Entry::Occupied(resting) = self.resting.entry(key)
+                    && resting.get().0 == at
+                {
+                    let (_, attempt) = resting.remove();
                     self.put(attempt);
                 }
             }
         }
     }
+}
+
+fn pause_after(attempts: u32) -> Duration {
+    let pause = FIRST_PAUSE.saturating_mul(1 << attempts);
+    let jitter = 0.5 + fastrand::f64();
+    pause.min(LONGEST_PAUSE).mul_f64(jitter)
 }
 
 #[cfg(test)]
@@ -227,5 +242,34 @@ mod tests {
         assert_eq!(queue.next(after).unwrap().task, ended("a"));
         queue.done(&ended("a").key());
         assert_eq!(queue.next(after), None);
+    }
+
+    /// A node that is gone stays so, though the news that it came was not dealt with at once.
+    #[test]
+    fn what_failed_does_not_come_back_after_newer_news() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let came = NodeChange::Present {
+            addresses: Vec::new(),
+            ready: true,
+        };
+        queue.push(Task::Node("a".into(), came));
+        let attempt = queue.next(now).unwrap();
+        assert!(queue.failed(attempt, now));
+        let gone = Task::Node("a".into(), NodeChange::Gone);
+        queue.push(gone.clone());
+        assert_eq!(queue.next(now).unwrap().task, gone);
+        queue.done(&gone.key());
+        assert_eq!(queue.next(now + LONGEST_PAUSE * 2), None);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_pods_end_that_failed_is_not_forgotten_for_a_binding() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.push(ended("a"));
+        let attempt = queue.next(now).unwrap();
+        assert!(queue.failed(attempt, now));
+        queue.push(bound("a"));
+        assert_eq!(queue.next(now).unwrap().task, ended("a"));
     }
 }

@@ -1,21 +1,25 @@
 //! The survey's parts that look at the cluster: pods whose addresses no record knows, apps that nobody lists.
 
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use floatingip_core::Name;
+use floatingip_core::engine::AppHolding;
 use floatingip_core::owner::AppRef;
+use floatingip_core::request::PodRequest;
 use floatingip_core::{Store, Timer};
 use futures::StreamExt;
+use tokio::task::yield_now;
 use tracing::{info, warn};
 
 use super::Life;
 use crate::event::{Notice, Severity, pod_reference};
-use crate::index::PodEntry;
 use crate::index::live::{AppRead, read_app};
+use crate::index::{KindRef, PodEntry};
 use crate::request::request_of;
 
 /// How many apps are looked up in one go.
@@ -41,17 +45,23 @@ impl<S: Store, T: Timer> Life<S, T> {
     }
 
     /// Compares what bound pods use with the records: missing ones are written, extra ones freed, and what
-    /// belongs to others is told.
-    pub(super) async fn adopt_all(&self) {
-        let bound: Vec<Arc<PodEntry>> = self.bound();
-        let (same, odd): (Vec<_>, Vec<_>) =
-            bound.into_iter().partition(|pod| self.is_recorded(pod));
-        futures::stream::iter(odd)
-            .for_each_concurrent(AT_ONCE, |pod| async move { self.adopt(&pod).await })
-            .await;
-        for pod in same {
-            self.settle(&pod).await;
+    /// belongs to others is told. Says for how many pods records are still missing.
+    pub(super) async fn adopt_all(&self) -> usize {
+        let mut unrecorded = 0;
+        for pods in self.bound().chunks(SLICE) {
+            let pods = pods.iter().cloned();
+            let (same, odd): (Vec<_>, Vec<_>) = pods.partition(|pod| self.is_recorded(pod));
+            let adopted = futures::stream::iter(odd)
+                .map(|pod| async move { self.adopt(&pod).await })
+                .buffer_unordered(AT_ONCE);
+            unrecorded += adopted.filter(|done| ready(!done)).count().await;
+            for pod in same {
+                self.settle(&pod).await;
+            }
+            // Where there is nothing to write nothing waits, and others are to have their turn.
+            yield_now().await;
         }
+        unrecorded
     }
 
     fn bound(&self) -> Vec<Arc<PodEntry>> {
@@ -62,33 +72,49 @@ impl<S: Store, T: Timer> Life<S, T> {
         bound.cloned().collect()
     }
 
-    /// Whether the records say what the pod's binding says.
+    /// Whether the pod's binding names addresses, and the records say the same.
     fn is_recorded(&self, pod: &PodEntry) -> bool {
-        self.core.engine().addresses_of(&pod.uid) == sorted(&pod.bound_addresses)
+        let named = sorted(&pod.bound_addresses);
+        !named.is_empty() && self.core.engine().addresses_of(&pod.uid) == named
     }
 
-    async fn adopt(&self, pod: &PodEntry) {
+    /// Whether nothing is left to be done.
+    async fn adopt(&self, pod: &PodEntry) -> bool {
         if pod.bound_addresses.is_empty() {
-            return self.tell_of_none(pod);
+            self.tell_of_none(pod);
+            return true;
         }
         let request = request_of(pod, pod.node.as_deref(), &self.index().read());
-        // An annotation alone proves nothing: the node has to report the same addresses.
-        if runs_with_what_it_names(pod)
-            && let Ok(request) = request
-        {
-            match self.core.adopt(&request, &pod.bound_addresses).await {
-                Ok(report) => {
-                    if !report.adopted.is_empty() {
-                        info!(pod = %pod.name, addresses = ?report.adopted, "adopted");
-                    }
-                    for (_, refusal) in &report.refused {
-                        self.tell_of_foreign(pod, &refusal.to_string());
-                    }
+        let done = match request {
+            // An annotation alone proves nothing: the node has to report the same addresses.
+            _ if !runs_with_what_it_names(pod) => true,
+            Ok(request) => self.record(pod, &request).await,
+            Err(fault) if fault.is_transient() => false,
+            Err(fault) => {
+                self.tell_of_foreign(pod, &fault.to_string());
+                true
+            }
+        };
+        self.settle(pod).await;
+        done
+    }
+
+    async fn record(&self, pod: &PodEntry, request: &PodRequest) -> bool {
+        match self.core.adopt(request, &pod.bound_addresses).await {
+            Ok(report) => {
+                if !report.adopted.is_empty() {
+                    info!(pod = %pod.name, addresses = ?report.adopted, "adopted");
                 }
-                Err(stuck) => warn!(pod = %pod.name, "not adopted, tried again: {stuck}"),
+                for (_, refusal) in &report.refused {
+                    self.tell_of_foreign(pod, &refusal.to_string());
+                }
+                true
+            }
+            Err(stuck) => {
+                warn!(pod = %pod.name, "not adopted, tried again: {stuck}");
+                false
             }
         }
-        self.settle(pod).await;
     }
 
     /// The pod is bound with these addresses and no others; after a start the engine does not know.
@@ -133,6 +159,7 @@ impl<S: Store, T: Timer> Life<S, T> {
             if apps.is_empty() {
                 return;
             }
+            self.demand_kinds(&apps);
             let doubtful: Vec<AppRef> = apps
                 .into_iter()
                 .filter(|holding| holding.freed_with_it > 0)
@@ -141,8 +168,22 @@ impl<S: Store, T: Timer> Life<S, T> {
                 .collect();
             reads += doubtful.len();
             self.confirm(doubtful).await;
+            yield_now().await;
         }
         info!("many apps are not listed: the next survey goes on reading them");
+    }
+
+    /// Has the kinds of apps looked up that only records name.
+    fn demand_kinds(&self, apps: &[AppHolding]) {
+        let unknown: BTreeSet<KindRef> = {
+            let index = self.index().read();
+            let kinds = apps.iter().map(|holding| KindRef::of(&holding.app));
+            kinds.filter(|kind| index.scales(kind).is_none()).collect()
+        };
+        if !unknown.is_empty() {
+            let mut index = self.index().write();
+            unknown.into_iter().for_each(|kind| index.demand(kind));
+        }
     }
 
     fn reached(&self) -> MutexGuard<'_, Option<AppRef>> {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::call::Call;
 use super::metrics::{Result, Verb};
 use super::transport::{NoReply, Reply};
+use crate::causes::Causes;
 use crate::crd::Unreadable;
 
 /// What one request came to.
@@ -155,13 +156,7 @@ fn there(call: &Call, body: &[u8]) -> Verdict {
 
 /// An error with its causes, in one line.
 pub(super) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
+    Causes(error).to_string()
 }
 
 /// As much of an object, or of a Status, as an answer to a write is read for.

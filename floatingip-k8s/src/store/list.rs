@@ -52,10 +52,15 @@ enum Cause {
 
 /// All objects of a kind.
 #[derive(Debug)]
-pub(super) struct List {
-    pub(super) version: Version,
-    pub(super) found: Vec<Found>,
-    pub(super) unreadable: Vec<Unreadable>,
+pub struct List {
+    /// The kind.
+    pub kind: Kind,
+    /// The resourceVersion of the list.
+    pub version: Version,
+    /// Those that are records, some of them for an administrator because they cannot be read.
+    pub found: Vec<Found>,
+    /// Those that are passed over.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl List {
@@ -95,11 +100,10 @@ impl List {
 
 /// Lists all objects of a kind at one moment that is not before this call: no cache may answer with
 /// what was before.
-pub(super) async fn list(
-    client: &Client,
-    kind: Kind,
-    options: &StoreOptions,
-) -> Result<List, ListError> {
+///
+/// # Errors
+/// What the API server says, or that it does not answer in time.
+pub async fn list(client: &Client, kind: Kind, options: &StoreOptions) -> Result<List, ListError> {
     let mut beginnings = 0;
     let listed = loop {
         beginnings += 1;
@@ -116,6 +120,7 @@ pub(super) async fn list(
 
 async fn pages(client: &Client, kind: Kind, options: &StoreOptions) -> Result<List, Cause> {
     let mut list = List {
+        kind,
         version: Version::default(),
         found: Vec::new(),
         unreadable: Vec::new(),

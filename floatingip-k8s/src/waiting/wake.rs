@@ -16,10 +16,11 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-use super::{REST, Waiting};
+use super::{Due, Waiting};
 use crate::annotation::WOKEN;
+use crate::causes::Causes;
 use crate::index::{PodEntry, SharedIndex};
 use crate::object::PodObject;
 use crate::request::{RequestFault, request_of};
@@ -31,8 +32,6 @@ const LOOK: Duration = Duration::from_millis(200);
 const ANYWAY: Duration = Duration::from_secs(5);
 /// So many pods are woken at once.
 const AT_ONCE: usize = 16;
-/// A pod that may be woken in vain is woken once in this time.
-const LONG_REST: Duration = Duration::from_secs(10);
 /// How long one patch may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -84,10 +83,9 @@ impl<S: Store, T: Timer> Waker<S, T> {
             look.tick().await;
             let now = Instant::now();
             let signs = self.signs();
-            let old = |(seen, at): (Signs, Instant)| seen != signs || at + ANYWAY <= now;
+            let old = |(seen, until): (Signs, Instant)| seen != signs || until <= now;
             if !self.waiting.is_empty() && asked.is_none_or(old) {
-                asked = Some((signs, now));
-                self.round(now).await;
+                asked = Some((signs, self.round(now).await));
             }
         }
     }
@@ -100,18 +98,20 @@ impl<S: Store, T: Timer> Waker<S, T> {
         }
     }
 
-    /// Asks for every pod that is due and wakes those that would pass now.
-    async fn round(&self, now: Instant) {
+    /// Asks for every pod that is due and wakes those that would pass now. Says when to ask again though
+    /// nothing changes.
+    async fn round(&self, now: Instant) -> Instant {
         let reaches = self.core.world().read().reaches().to_vec();
-        let due = self.waiting.due(self.core.world(), now);
-        let ready = self.ready(due, &reaches);
+        let Due { pods, next } = self.waiting.due(self.core.world(), now);
+        let ready = self.ready(pods, &reaches);
         if !ready.is_empty() {
-            info!(pods = ready.len(), "waking pods that there is room for now");
+            debug!(pods = ready.len(), "waking pods that there is room for now");
         }
-        let wake = |pod| self.wake(pod, now);
         futures::stream::iter(ready)
-            .for_each_concurrent(AT_ONCE, wake)
+            .for_each_concurrent(AT_ONCE, |pod| self.wake(pod))
             .await;
+        let anyway = now + ANYWAY;
+        next.map_or(anyway, |next| next.min(anyway))
     }
 
     /// Those that would pass now; each has claimed its place.
@@ -151,10 +151,9 @@ impl<S: Store, T: Timer> Waker<S, T> {
         passes
     }
 
-    async fn wake(&self, pod: PodEntry, now: Instant) {
-        let certain = request_of(&pod, None, &self.core.world().read()).is_ok();
-        let rest = if certain { REST } else { LONG_REST };
-        self.waiting.rest(&pod.uid, now + rest);
+    async fn wake(&self, pod: PodEntry) {
+        // Before the scheduler can know, for it may ask before the answer is here.
+        self.waiting.waking(&pod.uid);
         let pods: Api<PodObject> = Api::namespaced(self.client.clone(), &pod.namespace);
         let stamp = jiff::Timestamp::now().to_string();
         let patch = Patch::Merge(json!({
@@ -164,15 +163,15 @@ impl<S: Store, T: Timer> Waker<S, T> {
         let patched = timeout(LIMIT, pods.patch_metadata(&pod.name, &params, &patch)).await;
         let label = format!("{}/{}", pod.namespace, pod.name);
         match patched {
-            // It waits for the scheduler now; refused again, it is back.
-            Ok(Ok(_)) => self.waiting.passed(&pod.uid),
+            Ok(Ok(_)) => return,
             // It is gone, or another one by now.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() || status.is_conflict() => {
-                self.waiting.passed(&pod.uid);
+                return self.waiting.passed(&pod.uid);
             }
-            Ok(Err(error)) => warn!(pod = label, "not woken, tried again: {error}"),
+            Ok(Err(error)) => warn!(pod = label, "not woken, tried again: {}", Causes(&error)),
             Err(_) => warn!(pod = label, "not woken in time, tried again"),
         }
+        self.waiting.not_woken(&pod.uid);
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum ApiError {
     TooManyFree(String),
     #[error("pool not found")]
     PoolNotFound,
+    #[error("pod {namespace}/{pod} is not known, or asks for no floating IP")]
+    PodNotFound { namespace: String, pod: String },
     /// As galaxy-ipam words it.
     #[error("not found: pool {0}")]
     GalaxyPoolNotFound(String),
@@ -67,7 +69,10 @@ impl ApiError {
             | Self::Entries(_)
             | Self::Live(_)
             | Self::TooManyFree(_) => StatusCode::BAD_REQUEST,
-            Self::PoolNotFound | Self::GalaxyPoolNotFound(_) | Self::NoSuchPath => {
+            Self::PoolNotFound
+            | Self::PodNotFound { .. }
+            | Self::GalaxyPoolNotFound(_)
+            | Self::NoSuchPath => {
                 StatusCode::NOT_FOUND
             }
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,

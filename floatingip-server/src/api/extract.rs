@@ -38,6 +38,24 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolPath {
     }
 }
 
+/// The pod that the last two segments of the path name.
+#[derive(Debug)]
+pub(crate) struct PodPath {
+    pub(crate) namespace: String,
+    pub(crate) pod: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PodPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut segments = parts.uri.path().rsplit('/');
+        let pod = decode_segment(segments.next().unwrap_or_default())?;
+        let namespace = decode_segment(segments.next().unwrap_or_default())?;
+        Ok(Self { namespace, pod })
+    }
+}
+
 /// A body of JSON in which no key stands twice.
 #[derive(Debug)]
 pub(crate) struct Json(Value);

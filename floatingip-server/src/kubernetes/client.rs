@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use floatingip_k8s::store::connect;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use thiserror::Error;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Why there is no client.
 #[derive(Debug, Error)]
@@ -39,10 +43,8 @@ pub(super) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientEr
             .await
             .map_err(|error| ClientError::None(Box::new(error)))?,
     };
-    // Whoever writes repeats by itself: only it knows what a repetition means.
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| ClientError::Unusable(Box::new(error)))
+    config.connect_timeout = Some(CONNECT);
+    connect(config).map_err(|error| ClientError::Unusable(Box::new(error)))
 }
 
 async fn from_file(file: &Path) -> Result<Config, ClientError> {

@@ -7,13 +7,14 @@ use floatingip_core::Topology;
 use floatingip_core::engine::{self, Seen};
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::record::Target;
+use floatingip_core::topology::Difference;
+use floatingip_k8s::causes::Causes;
 use floatingip_k8s::crd::{check_crds, install_crds};
 use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;
 use floatingip_k8s::lease::Leadership;
 use floatingip_k8s::life::Pace;
 use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
-use floatingip_k8s::waiting::Waker;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -22,7 +23,7 @@ use tracing::{error, info, warn};
 use super::configuration::Standing;
 use super::front::{Duty, Front, Parts};
 use super::surroundings::{Running, Surroundings};
-use super::{Core, Desk, Extender, Life};
+use super::{Core, Desk, Extender, Life, Waker};
 use crate::args::Kubernetes;
 use crate::clock::SystemTimer;
 
@@ -58,13 +59,14 @@ impl Cluster {
         let topology = self.first_configuration().await;
         self.wait_for_index().await;
         let core = self.start(topology).await;
-        let (life, waker) = self.assemble(&core);
+        let (extender, life, waker) = self.assemble(&core);
         let from = self.around.store.listed();
         let follower = Follower::new(self.client.clone(), self.options.clone(), from);
         let following = follower.following();
         // The first and only time.
         let _ = self.around.running.set(Running {
             core: Arc::clone(&core),
+            extender,
             life: Arc::clone(&life),
             following: following.clone(),
         });
@@ -87,7 +89,7 @@ impl Cluster {
                 self.definitions.send_replace(None);
                 return;
             };
-            let failure = failure.to_string();
+            let failure = Causes(&failure).to_string();
             self.definitions.send_if_modified(|known| {
                 let news = known.as_ref() != Some(&failure);
                 if news {
@@ -137,22 +139,27 @@ impl Cluster {
                     info!(addresses, "every record has been read");
                     return Arc::new(core);
                 }
-                Err(failure) => error!("the records cannot be read, trying again: {failure:?}"),
+                Err(failure) => {
+                    error!(
+                        "the records cannot be read, trying again: {}",
+                        Causes(&failure)
+                    );
+                }
             }
             sleep(AGAIN).await;
         }
     }
 
-    fn assemble(&self, core: &Arc<Core>) -> (Arc<Life>, Waker<super::Store, SystemTimer>) {
+    fn assemble(&self, core: &Arc<Core>) -> (Arc<Extender>, Arc<Life>, Waker) {
         let (reporter, waiting) = (self.around.reporter.clone(), self.around.waiting.clone());
-        let extender = Extender::new(
+        let extender = Arc::new(Extender::new(
             Arc::clone(core),
             self.client.clone(),
             self.gate.clone(),
             reporter.clone(),
             waiting.clone(),
             extender::Limits::default(),
-        );
+        ));
         let life = Arc::new(Life::new(
             Arc::clone(core),
             self.client.clone(),
@@ -169,14 +176,24 @@ impl Cluster {
         self.share_topology(core);
         self.front.open(Parts {
             desk,
-            extender: Arc::new(extender),
+            extender: Arc::clone(&extender),
         });
-        (life, waker)
+        (extender, life, waker)
     }
 
     fn share_topology(&self, core: &Core) {
         let topology = Arc::clone(core.engine().topology());
         self.around.index.write().set_topology(topology);
+    }
+
+    /// Under one lock of the engine: whoever finds that a node's reach is of former times, and asks for it
+    /// anew, gets the new one.
+    fn reconfigure(&self, core: &Core, topology: Topology) -> Difference {
+        let mut engine = core.engine();
+        let difference = engine.reconfigure(topology);
+        let topology = Arc::clone(engine.topology());
+        self.around.index.write().set_topology(topology);
+        difference
     }
 
     async fn follow_configuration(&self, core: &Core) {
@@ -188,8 +205,7 @@ impl Cluster {
                 continue;
             };
             if known.as_ref() != Some(&good.json) {
-                let difference = core.reconfigure(good.topology);
-                self.share_topology(core);
+                let difference = self.reconfigure(core, good.topology);
                 let draining = core.engine().records_in(&difference.removed).count();
                 info!(
                     added = %difference.added,
@@ -207,7 +223,7 @@ impl Cluster {
     async fn serve(
         &self,
         life: &Life,
-        waker: &Waker<super::Store, SystemTimer>,
+        waker: &Waker,
         following: &Following,
     ) {
         let mut leadership = self.around.leadership.clone();
@@ -230,7 +246,7 @@ impl Cluster {
     async fn lead(
         &self,
         life: &Life,
-        waker: &Waker<super::Store, SystemTimer>,
+        waker: &Waker,
         following: &Following,
     ) {
         self.duty.send_replace(Duty::Preparing);
@@ -259,10 +275,9 @@ impl Cluster {
 
 /// Takes in what others wrote.
 fn take(core: &Core, life: &Life, news: News) {
-    let now = core.now();
     match news {
         News::List(list, _) => {
-            let relisted = core.engine().observe_all(list, now);
+            let relisted = core.observe_all(list);
             for target in relisted.deleted {
                 gone(life, target);
             }
@@ -275,6 +290,7 @@ fn take(core: &Core, life: &Life, news: News) {
                 change.observed.target.clone(),
                 change.observed.value.is_none(),
             );
+            let now = core.now();
             let seen = core.engine().observe(change.observed, now);
             match (seen, deleted) {
                 (Seen::Old, _) => {}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use floatingip_core::Topology;
 use floatingip_core::config::{Config, Strictness};
+use floatingip_k8s::causes::Causes;
 use floatingip_k8s::event::{Notice, Reporter, Severity, reference_of};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -21,7 +22,7 @@ use tracing::{error, info, warn};
 use crate::args::Kubernetes;
 
 /// What the name of the kept configuration has behind the ConfigMap's.
-const KEPT: &str = "-last-good";
+pub(super) const KEPT: &str = "-last-good";
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(5);
 /// In whose name the kept configuration is written.
@@ -99,7 +100,10 @@ impl Follower {
                 Ok(Event::InitDone) => self.take(listed.take()).await,
                 Ok(Event::Apply(map)) => self.take(Some(map)).await,
                 Ok(Event::Delete(_)) => self.take(None).await,
-                Err(error) => warn!("the ConfigMap {} cannot be watched: {error}", self.label()),
+                Err(error) => {
+                    let cause = Causes(&error);
+                    warn!("the ConfigMap {} cannot be watched: {cause}", self.label());
+                }
             }
         }
     }
@@ -185,7 +189,8 @@ impl Follower {
         let found = match timeout(LIMIT, self.kept.get_opt(&name)).await {
             Ok(Ok(found)) => found?,
             Ok(Err(error)) => {
-                warn!("the kept configuration {name} cannot be read: {error}");
+                let cause = Causes(&error);
+                warn!("the kept configuration {name} cannot be read: {cause}");
                 return None;
             }
             Err(_) => {
@@ -214,7 +219,7 @@ impl Follower {
         let kept = timeout(LIMIT, self.kept.patch(&name, &params, &Patch::Apply(&map))).await;
         let failure = match kept {
             Ok(Ok(_)) => return,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => Causes(&error).to_string(),
             Err(_) => "the API server did not answer in time".to_owned(),
         };
         warn!("the configuration is in force, but was not kept for the next start: {failure}");

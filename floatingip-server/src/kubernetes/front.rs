@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::surroundings::Surroundings;
 use super::{Desk, Extender};
 use crate::backend::{
-    Backend, Gauge, Histogram, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
+    Backend, Explained, Gauge, Histogram, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
     ReleaseReport, SubnetUsage, WriteError,
 };
 use crate::desk::Around;
@@ -118,6 +118,11 @@ impl Backend for Front {
     async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
         let desk = self.writer().ok_or(WriteError::Unavailable)?;
         desk.delete_pool(name).await
+    }
+
+    async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
+        let desk = self.desk().ok_or(ListError::Unavailable)?;
+        desk.explain(namespace, pod).await
     }
 
     fn readiness(&self) -> Readiness {

@@ -3,17 +3,21 @@
 //! Every verb is answered with 200; what went wrong stands in the answer, where the scheduler looks for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use floatingip_k8s::extender::wire::{
     Args, BindingArgs, BindingResult, FilterResult, HostPriority, PreemptionArgs, PreemptionResult,
 };
 use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{error, warn};
 
@@ -24,6 +28,12 @@ use crate::api::error::{ApiError, no_such_path, panicked, wrong_method};
 
 /// The longest body: whole nodes of a large cluster.
 const BODY_LIMIT: usize = 64 << 20;
+/// The longest body of a binding: four names.
+const SHORT_BODY_LIMIT: usize = 64 << 10;
+/// So many bodies that may be long are in memory at once; the scheduler has one pod in hand at a time.
+const LONG_BODIES: usize = 8;
+/// How long a request may take, its body included: the scheduler waits no longer.
+const LIMIT: Duration = Duration::from_secs(30);
 /// From this length on, bodies are read on a thread of their own.
 const LONG: usize = 256 << 10;
 
@@ -32,23 +42,48 @@ const LONG: usize = 256 << 10;
 struct Port {
     front: Arc<Front>,
     latencies: Arc<Latencies>,
+    places: Semaphore,
 }
 
 /// The routes of the extender's port.
 pub(super) fn routes(front: Arc<Front>, latencies: Arc<Latencies>) -> Router {
-    let port = Arc::new(Port { front, latencies });
+    let port = Arc::new(Port {
+        front,
+        latencies,
+        places: Semaphore::new(LONG_BODIES),
+    });
+    let few = from_fn_with_state(Arc::clone(&port), few_at_once);
+    let short = DefaultBodyLimit::max(SHORT_BODY_LIMIT);
     Router::new()
         .route("/v1/filter", post(filter))
         .route("/v1/priority", post(prioritize))
         .route("/v1/prioritize", post(prioritize))
-        .route("/v1/bind", post(bind))
         .route("/v1/preempt", post(preempt))
+        .route_layer(few)
+        .route("/v1/bind", post(bind).layer(short))
         .route("/healthy", get(|| async { "ok" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(in_time))
         .with_state(port)
+}
+
+/// Waits for a place before the body is read.
+async fn few_at_once(
+    State(port): State<Arc<Port>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let place = port.places.acquire().await;
+    let _place = place.map_err(|_| ApiError::Unavailable)?;
+    Ok(next.run(request).await)
+}
+
+async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
+    let answered = timeout(LIMIT, next.run(request)).await;
+    answered.map_err(|_| ApiError::TimedOut)
 }
 
 async fn filter(State(port): State<Arc<Port>>, body: Bytes) -> Response {

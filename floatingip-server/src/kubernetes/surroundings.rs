@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use super::configuration::Standing;
 use super::front::Duty;
 use super::latency::Latencies;
-use super::{Core, Life};
-use crate::backend::{Bucket, Check, Gauge, Histogram, Readiness};
+use super::{Core, Extender, Life, explain};
+use crate::backend::{Bucket, Check, Explained, Gauge, Histogram, Readiness};
 use crate::desk::{Around, now, total};
 
 /// Everything that can be looked at before there is a core.
@@ -37,6 +37,7 @@ pub(super) struct Surroundings {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) core: Arc<Core>,
+    pub(super) extender: Arc<Extender>,
     pub(super) life: Arc<Life>,
     pub(super) following: Following,
 }
@@ -54,6 +55,12 @@ impl Around for Surroundings {
         // With the last good configuration, a cut watch and held addresses the server still serves.
         let ready = *self.duty.borrow() == Duty::Deciding;
         Readiness { ready, checks }
+    }
+
+    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+        let running = self.running.get()?;
+        let explanation = running.extender.explain(namespace, pod)?;
+        Some(explain::shown(&running.core, explanation))
     }
 
     fn gauges(&self) -> Vec<Gauge> {
@@ -278,6 +285,10 @@ fn check(name: &'static str, detail: String) -> Check {
 impl Around for Arc<Surroundings> {
     fn readiness(&self) -> Readiness {
         Surroundings::readiness(self)
+    }
+
+    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+        Surroundings::explain(self, namespace, pod)
     }
 
     fn gauges(&self) -> Vec<Gauge> {

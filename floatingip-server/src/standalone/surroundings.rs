@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::Core;
 use super::configuration::Status;
-use crate::backend::{Check, Gauge, Readiness};
+use crate::backend::{Check, Explained, Gauge, Readiness};
 use crate::desk::{Around, now, total};
 
 /// The standalone server's configuration and store.
@@ -50,6 +50,11 @@ impl Around for Surroundings {
             ready: configured,
             checks: vec![configuration, store],
         }
+    }
+
+    fn explain(&self, _namespace: &str, _pod: &str) -> Option<Explained> {
+        // Nobody has told it of pods.
+        None
     }
 
     fn gauges(&self) -> Vec<Gauge> {

@@ -26,8 +26,8 @@ const TESTS: &[Test] = &[
     }),
 ];
 
-/// The clean end of the server, which is a test too.
-const LAST: usize = 1;
+/// `floatingip-server verify` and the clean end of the server, which are tests too.
+const LAST: usize = 2;
 
 /// A test, and the land that it needs.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +164,12 @@ async fn run_on_a_cluster(chosen: &Chosen, runner: &mut Runner) -> Result<()> {
             .await;
     }
     run_on_lots(&cluster, chosen, runner).await?;
+    let verified = Arc::clone(&cluster);
+    let verify = Case::new(
+        "verify_finds_every_invariant_held",
+        Box::pin(async move { verified.server.verify(&verified.plane).await }),
+    );
+    runner.run(vec![verify]).await;
     let end = Case::new(
         "the_server_ends_cleanly",
         Box::pin(async move { cluster.end().await }),

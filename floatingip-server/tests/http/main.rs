@@ -5,6 +5,8 @@ mod documents;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod pool;

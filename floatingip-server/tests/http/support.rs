@@ -10,7 +10,7 @@ use floatingip_core::engine::Named;
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_server::app::{Mode, Settings, router};
 use floatingip_server::backend::{
-    Backend, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
+    Backend, Explained, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
     ReleaseReport, SubnetUsage, WriteError,
 };
 use serde_json::Value;
@@ -23,6 +23,7 @@ pub(crate) enum Call {
     List(Query),
     Release(Vec<Named>),
     Pool(PoolName),
+    Explain(String, String),
     Put(PoolSpec),
     Delete(PoolName),
 }
@@ -35,6 +36,7 @@ pub(crate) struct Fake {
     pub(crate) total: Option<usize>,
     pub(crate) release: Result<ReleaseReport, ReleaseError>,
     pub(crate) pool: Option<PoolView>,
+    pub(crate) explained: Option<Explained>,
     pub(crate) put: Result<PoolReport, WriteError>,
     pub(crate) delete: Result<bool, WriteError>,
     pub(crate) readiness: Readiness,
@@ -54,6 +56,7 @@ impl Default for Fake {
             total: None,
             release: Ok(ReleaseReport::default()),
             pool: None,
+            explained: None,
             put: Ok(PoolReport {
                 real_size: 0,
                 complete: true,
@@ -112,6 +115,11 @@ impl Backend for Fake {
     async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
         self.note(Call::Delete(name.clone()));
         self.delete.clone()
+    }
+
+    async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
+        self.note(Call::Explain(namespace.to_owned(), pod.to_owned()));
+        Ok(self.explained.clone())
     }
 
     fn readiness(&self) -> Readiness {

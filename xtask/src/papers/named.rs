@@ -10,10 +10,11 @@ pub(super) fn tests(document: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether one of the sources has a function of that name.
+/// Whether one of the sources has a function of that name, or a suite that lists its tests has it.
 pub(super) fn is_in(name: &str, sources: &[String]) -> bool {
-    let definition = format!("fn {name}(");
-    sources.iter().any(|source| source.contains(&definition))
+    let (definition, listed) = (format!("fn {name}("), format!("\"{name}\""));
+    let has = |source: &String| source.contains(&definition) || source.contains(&listed);
+    sources.iter().any(has)
 }
 
 #[cfg(test)]
@@ -32,8 +33,13 @@ mod tests {
 
     #[test]
     fn a_name_is_found_where_it_is_defined_only() {
-        let sources = ["fn a_late_end_frees_nothing() {}".to_owned()];
-        assert!(is_in("a_late_end_frees_nothing", &sources));
-        assert!(!is_in("a_late_end_frees", &sources));
+        for source in [
+            "fn a_late_end_frees_nothing() {}",
+            "Test::new(\"a_late_end_frees_nothing\", |lot| lot)",
+        ] {
+            let sources = [source.to_owned()];
+            assert!(is_in("a_late_end_frees_nothing", &sources));
+            assert!(!is_in("a_late_end_frees", &sources));
+        }
     }
 }

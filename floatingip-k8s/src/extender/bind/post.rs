@@ -12,13 +12,14 @@ use super::super::Extender;
 use super::super::wire::BindingArgs;
 use super::BindError;
 use crate::index::PodEntry;
+use crate::index::live::names_object;
 
 /// What became of a binding.
 pub(super) enum Posted {
     /// It is done.
     Bound,
     /// The pod was bound before; so it is now.
-    Before(PodEntry),
+    Before(Box<PodEntry>),
 }
 
 #[derive(Serialize)]
@@ -65,14 +66,16 @@ impl<S: Store, T: Timer> Extender<S, T> {
         annotation: String,
     ) -> Result<Posted, BindError> {
         let request = self.request(args, annotation)?;
+        // Long after the beginning, perhaps: the addresses had to be written first.
+        self.check_gate()?;
         let posted = self.client.request::<Status>(request);
-        let limit = self.limits.request + self.limits.request / 2;
+        let limit = self.limits.write();
         match timeout(limit, posted).await {
             Ok(Ok(_)) => Ok(Posted::Bound),
             Ok(Err(Error::Api(status))) if status.is_conflict() => {
-                Ok(Posted::Before(self.ask_for_pod(args).await?))
+                Ok(Posted::Before(Box::new(self.ask_for_pod(args).await?)))
             }
-            Ok(Err(Error::Api(status))) if status.is_not_found() => Err(BindError::PodGone {
+            Ok(Err(error)) if names_object(&error, &args.pod_name) => Err(BindError::PodGone {
                 namespace: args.pod_namespace.clone(),
                 name: args.pod_name.clone(),
             }),

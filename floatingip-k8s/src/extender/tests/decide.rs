@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn nodes_pass_where_the_pod_could_have_an_address() {
     let scene = Scene::new().await;
-    let pod = scene.pod("web", json!({}));
+    let pod = scene.pod("web", &json!({}));
     let result = scene.filter(&pod, &["a-1", "b-1", "a-2", "c-1"]);
     assert_eq!(result["NodeNames"], json!(["a-1", "b-1", "a-2"]));
     let unknown = &result["FailedAndUnresolvableNodes"]["c-1"];
@@ -17,7 +17,7 @@ async fn nodes_pass_where_the_pod_could_have_an_address() {
 #[tokio::test(start_paused = true)]
 async fn pods_that_ask_for_nothing_pass_everywhere() {
     let scene = Scene::new().await;
-    let mut pod = scene.pod("web", json!({}));
+    let mut pod = scene.pod("web", &json!({}));
     pod["spec"] = json!({ "containers": [{}] });
     let result = scene.filter(&pod, &["a-1", "c-1"]);
     assert_eq!(result["NodeNames"], json!(["a-1", "c-1"]));
@@ -28,7 +28,7 @@ async fn pods_that_ask_for_nothing_pass_everywhere() {
 async fn no_more_pods_pass_than_can_bind() {
     let scene = Scene::new().await;
     let passes = |n: usize| {
-        let pod = scene.pod(&format!("p-{n}"), json!({}));
+        let pod = scene.pod(&format!("p-{n}"), &json!({}));
         scene.filter(&pod, &["a-1", "a-2"])
     };
     for n in 0..2 {
@@ -45,7 +45,7 @@ async fn no_more_pods_pass_than_can_bind() {
 async fn a_mistyped_policy_is_told_at_every_node_and_not_as_an_error() {
     let scene = Scene::new().await;
     let policy = json!({ "k8s.v1.cni.galaxy.io/release-policy": "imutable" });
-    let pod = scene.pod("web", policy);
+    let pod = scene.pod("web", &policy);
     let result = scene.filter(&pod, &["a-1", "b-1"]);
     assert_eq!(result["NodeNames"], json!([]));
     let reasons = result["FailedAndUnresolvableNodes"].as_object().unwrap();
@@ -58,7 +58,7 @@ async fn a_mistyped_policy_is_told_at_every_node_and_not_as_an_error() {
 #[tokio::test(start_paused = true)]
 async fn whole_nodes_are_answered_with_whole_nodes() {
     let scene = Scene::new().await;
-    let pod = scene.pod("web", json!({}));
+    let pod = scene.pod("web", &json!({}));
     let node = |name: &str| json!({ "metadata": { "name": name, "labels": { "x": "y" } } });
     let body = json!({ "Pod": pod, "Nodes": { "items": [node("a-1"), node("c-1")] } }).to_string();
     let args = wire::Args::read(body.as_bytes()).unwrap();
@@ -70,9 +70,9 @@ async fn whole_nodes_are_answered_with_whole_nodes() {
 #[tokio::test(start_paused = true)]
 async fn nodes_with_more_room_score_higher_and_the_pods_own_address_highest() {
     let scene = Scene::new().await;
-    scene.pod("p-0", json!({}));
+    scene.pod("p-0", &json!({}));
     assert_eq!(scene.bind("p-0", "a-1").await, "");
-    let pod = scene.pod("p-1", json!({}));
+    let pod = scene.pod("p-1", &json!({}));
     let body = json!({ "Pod": pod, "NodeNames": ["a-1", "b-1", "c-1"] }).to_string();
     let args = wire::Args::read(body.as_bytes()).unwrap();
     let scores: Vec<i64> = scene
@@ -91,11 +91,11 @@ async fn preemption_ends_pods_only_where_that_helps() {
     for (pod, policy) in [("p-0", "never"), ("p-1", "")] {
         scene.pod(
             pod,
-            json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }),
+            &json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }),
         );
         assert_eq!(scene.bind(pod, "a-1").await, "");
     }
-    let pod = scene.pod("high", json!({}));
+    let pod = scene.pod("high", &json!({}));
     let victims = |uid: &str| json!({ "Pods": [{ "UID": uid }], "NumPDBViolations": 0 });
     let body = json!({ "Pod": pod, "NodeNameToMetaVictims": {
         "a-1": victims("p-0-uid"), "a-2": victims("p-1-uid"), "c-1": victims("p-1-uid"),

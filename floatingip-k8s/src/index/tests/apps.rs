@@ -254,3 +254,25 @@ fn an_old_record_without_a_group_means_the_only_kind_of_that_name() {
         "nobody can tell which one"
     );
 }
+
+#[test]
+fn an_app_of_an_old_record_without_a_group_can_be_confirmed_to_be_gone() {
+    let mut index = Index::default();
+    let kind = KindRef::new("apps.tkestack.io", "TApp");
+    let found = Discovered {
+        resource: ApiResource {
+            group: "apps.tkestack.io".to_owned(),
+            version: "v1".to_owned(),
+            api_version: "apps.tkestack.io/v1".to_owned(),
+            kind: "TApp".to_owned(),
+            plural: "tapps".to_owned(),
+        },
+        scales: true,
+    };
+    index.discovered(&kind, &found);
+    list(&mut index, &Kind::Apps(kind), &[], 3);
+    let old = KindRef::new("", "tapp").named(&"ns".into(), &"game".into());
+    assert!(index.needs_confirmation(&old));
+    index.confirm_gone(&old);
+    assert_eq!(index.app(&old), Fact::Gone);
+}

@@ -1,0 +1,134 @@
+//! Who was bound with which address, at every instant, by a watch of the test's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::Value;
+
+/// The states of pods follow each other as the API server made them, so that what this shows was so.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// What each pod uses, by its UID.
+    uses: BTreeMap<String, Use>,
+    /// Every address that pods of a name have been bound with.
+    pub(crate) history: BTreeMap<String, BTreeSet<String>>,
+    /// Two owners at one instant.
+    pub(crate) clashes: Vec<String>,
+    /// How often a pod was bound.
+    pub(crate) bindings: usize,
+    /// The list that is not at its end.
+    list: Vec<Pod>,
+}
+
+#[derive(Debug)]
+struct Use {
+    pod: String,
+    addresses: Vec<String>,
+}
+
+/// Shared between the watch and the test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Record>>);
+
+impl Recorder {
+    pub(crate) fn read(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the pods of a namespace for ever.
+    pub(crate) async fn follow(&self, client: Client, namespace: &str) -> Result<()> {
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
+        let events = watcher(pods, watcher::Config::default()).default_backoff();
+        let mut events = pin!(events.into_stream());
+        while let Some(event) = events.next().await {
+            self.read().take(event?);
+        }
+        anyhow::bail!("the watch of the test has ended")
+    }
+}
+
+impl Record {
+    fn take(&mut self, event: Event<Pod>) {
+        match event {
+            Event::Init => self.list.clear(),
+            Event::InitApply(pod) => self.list.push(pod),
+            Event::InitDone => self.listed(),
+            Event::Apply(pod) => self.changed(&pod),
+            Event::Delete(pod) => self.ended(&pod),
+        }
+    }
+
+    /// First what is gone, so that it does not clash with what came since.
+    fn listed(&mut self) {
+        let list = std::mem::take(&mut self.list);
+        let there: BTreeSet<String> = list.iter().filter_map(Pod::uid).collect();
+        self.uses.retain(|uid, _| there.contains(uid));
+        for pod in &list {
+            self.changed(pod);
+        }
+    }
+
+    fn changed(&mut self, pod: &Pod) {
+        let addresses = addresses_in_use(pod);
+        if addresses.is_empty() {
+            return self.ended(pod);
+        }
+        let (uid, name) = (pod.uid().unwrap_or_default(), pod.name_any());
+        for (other, theirs) in &self.uses {
+            let shared = theirs.addresses.iter().find(|ip| addresses.contains(ip));
+            if let Some(ip) = shared.filter(|_| *other != uid) {
+                let (pod, version) = (&theirs.pod, pod.resource_version().unwrap_or_default());
+                let clash = format!("{ip} of {pod} ({other}) and {name} ({uid}) at version {version}");
+                self.clashes.push(clash);
+            }
+        }
+        self.history
+            .entry(name.clone())
+            .or_default()
+            .extend(addresses.iter().cloned());
+        let used = Use {
+            pod: name,
+            addresses,
+        };
+        self.bindings += usize::from(self.uses.insert(uid, used).is_none());
+    }
+
+    fn ended(&mut self, pod: &Pod) {
+        self.uses.remove(&pod.uid().unwrap_or_default());
+    }
+}
+
+/// The addresses that a bound pod, not finished, has by its binding.
+pub(crate) fn addresses_in_use(pod: &Pod) -> Vec<String> {
+    let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    match bound && !is_finished(pod) {
+        true => addresses(pod).unwrap_or_default(),
+        false => Vec::new(),
+    }
+}
+
+pub(crate) fn phase(pod: &Pod) -> &str {
+    let status = pod.status.as_ref();
+    status
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+pub(crate) fn is_finished(pod: &Pod) -> bool {
+    matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+fn addresses(pod: &Pod) -> Option<Vec<String>> {
+    let args = pod.annotations().get("k8s.v1.cni.galaxy.io/args")?;
+    let args: Value = serde_json::from_str(args).ok()?;
+    let infos = args["common"]["ipinfos"].as_array()?.iter();
+    let texts = infos.filter_map(|info| info["ip"].as_str()?.split('/').next());
+    Some(texts.map(str::to_owned).collect())
+}
