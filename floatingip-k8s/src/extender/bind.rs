@@ -197,6 +197,7 @@ impl<S: Store, T: Timer> Extender<S, T> {
             Posted::Before(there) => return self.bound_before(&there, args).await,
         }
         self.waiting.passed(&pod.uid);
+        self.tell_notes(pod, addresses.len());
         self.settle(&pod.uid, addresses).await;
         Ok(())
     }

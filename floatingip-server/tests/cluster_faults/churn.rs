@@ -80,7 +80,9 @@ impl Churn {
     async fn resize_pool(&mut self) -> Result<()> {
         let size = self.rng.u32(2..12);
         let change = json!({"size": size});
-        object::merge(&self.client, &pool(size), &change).await.map(drop)
+        object::merge(&self.client, &pool(size), &change)
+            .await
+            .map(drop)
     }
 
     /// Another one of the same name, before the pods of the former are gone.

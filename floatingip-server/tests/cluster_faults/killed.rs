@@ -83,10 +83,17 @@ async fn lives_through(plane: &ControlPlane, server: &Server, seed: u64) -> Resu
         record.bindings,
         start.elapsed().as_secs_f32()
     );
-    ensure!(record.clashes.is_empty(), "ONE-OWNER: {:#?}", record.clashes);
+    ensure!(
+        record.clashes.is_empty(),
+        "ONE-OWNER: {:#?}",
+        record.clashes
+    );
     end::sticky(&record)?;
     drop(record);
-    ensure!(deciding >= WHILE_DECIDING, "only {deciding} kills met it deciding");
+    ensure!(
+        deciding >= WHILE_DECIDING,
+        "only {deciding} kills met it deciding"
+    );
     server.verify(plane).await
 }
 

@@ -85,7 +85,8 @@ impl Record {
             let shared = theirs.addresses.iter().find(|ip| addresses.contains(ip));
             if let Some(ip) = shared.filter(|_| *other != uid) {
                 let (pod, version) = (&theirs.pod, pod.resource_version().unwrap_or_default());
-                let clash = format!("{ip} of {pod} ({other}) and {name} ({uid}) at version {version}");
+                let clash =
+                    format!("{ip} of {pod} ({other}) and {name} ({uid}) at version {version}");
                 self.clashes.push(clash);
             }
         }
@@ -107,7 +108,10 @@ impl Record {
 
 /// The addresses that a bound pod, not finished, has by its binding.
 pub(crate) fn addresses_in_use(pod: &Pod) -> Vec<String> {
-    let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    let bound = pod
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.node_name.is_some());
     match bound && !is_finished(pod) {
         true => addresses(pod).unwrap_or_default(),
         false => Vec::new(),
