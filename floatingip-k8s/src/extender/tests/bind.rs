@@ -148,7 +148,7 @@ async fn a_pod_that_asks_for_nothing_is_not_bound() {
 #[tokio::test(start_paused = true)]
 async fn no_binding_is_sent_that_the_lease_may_not_outlive() {
     let scene = Scene::new().await;
-    let mut pod = scene.pod("web", json!({}));
+    let mut pod = scene.pod("web", &json!({}));
     pod["metadata"]["name"] = json!("new");
     pod["metadata"]["uid"] = json!("new-uid");
     scene.server.put(pod);
@@ -169,7 +169,7 @@ async fn no_binding_is_sent_that_the_lease_may_not_outlive() {
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_goes_while_it_is_bound_leaves_nothing() {
     let scene = Scene::new().await;
-    scene.pod("web", json!({}));
+    scene.pod("web", &json!({}));
     scene.server.remove("web");
     let error = scene.bind("web", "a-1").await;
     assert!(error.contains("does not exist any more"), "{error}");

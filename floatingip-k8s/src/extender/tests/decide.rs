@@ -91,7 +91,7 @@ async fn preemption_ends_pods_only_where_that_helps() {
     for (pod, policy) in [("p-0", "never"), ("p-1", "")] {
         scene.pod(
             pod,
-            json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }),
+            &json!({ "k8s.v1.cni.galaxy.io/release-policy": policy }),
         );
         assert_eq!(scene.bind(pod, "a-1").await, "");
     }
