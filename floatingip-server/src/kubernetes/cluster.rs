@@ -47,11 +47,15 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Serves for ever. May be dropped at any point.
+    /// Serves for ever, unless a watch breaks down: who is blind takes what it does not see for gone, so
+    /// that the process has to end then. May be dropped at any point.
     pub(super) async fn run(self) {
         let index = self.around.index.clone();
         let watches = index_watch::run(self.client.clone(), index);
-        tokio::join!(watches, self.decide());
+        tokio::select! {
+            () = watches => error!("the cluster is not watched any more"),
+            () = self.decide() => {}
+        }
     }
 
     async fn decide(&self) {
