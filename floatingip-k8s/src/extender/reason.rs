@@ -58,9 +58,9 @@ impl From<&Refusal> for Reason {
             },
             Refusal::AppFull { .. } => Self::new(WAITS, &format!("{refusal}. {ROLLOUT}")),
             Refusal::WaitingFor { .. } => Self::new(WAITS, &format!("{refusal}. {SAME_SLOT}")),
-            Refusal::Busy { .. }
-            | Refusal::StaleReach
-            | Refusal::Quarantined { .. } => Self::new(WAITS, &refusal.to_string()),
+            Refusal::Busy { .. } | Refusal::StaleReach | Refusal::Quarantined { .. } => {
+                Self::new(WAITS, &refusal.to_string())
+            }
             Refusal::NoSubnet | Refusal::WrongNode { .. } => {
                 Self::new(NO_ADDRESS, &refusal.to_string())
             }

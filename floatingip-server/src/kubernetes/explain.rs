@@ -11,7 +11,7 @@ use crate::backend::{Explained, ExplainedNodes};
 /// So many nodes of a kind are named.
 const EXAMPLES: usize = 8;
 
-pub(super) fn shown(core: &Core, explanation: PodExplanation) -> Explained {
+pub(super) fn shown(core: &Core, explanation: &PodExplanation) -> Explained {
     let pod = &explanation.pod;
     let addresses = core.engine().addresses_of(&pod.uid);
     let nodes: Vec<ExplainedNodes> = explanation.nodes.iter().map(shown_nodes).collect();

@@ -60,7 +60,7 @@ impl Around for Surroundings {
     fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
         let running = self.running.get()?;
         let explanation = running.extender.explain(namespace, pod)?;
-        Some(explain::shown(&running.core, explanation))
+        Some(explain::shown(&running.core, &explanation))
     }
 
     fn gauges(&self) -> Vec<Gauge> {
