@@ -53,12 +53,12 @@ fn policy(pod: &PodEntry) -> Option<Note> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::object::PodObject;
 
-    fn pod(policy: &str, owners: serde_json::Value, wanted: &str) -> PodEntry {
+    fn pod(policy: &str, owners: &Value, wanted: &str) -> PodEntry {
         let pod = json!({
             "metadata": {
                 "namespace": "default", "name": "web", "uid": "web-uid", "resourceVersion": "7",
@@ -72,20 +72,20 @@ mod tests {
 
     #[test]
     fn a_bare_pod_is_told_that_immutable_is_as_never() {
-        let (_, note) = policy(&pod("immutable", json!([]), "1")).unwrap();
+        let (_, note) = policy(&pod("immutable", &json!([]), "1")).unwrap();
         assert!(note.contains("as `never`"), "{note}");
-        assert_eq!(policy(&pod("never", json!([]), "1")), None);
+        assert_eq!(policy(&pod("never", &json!([]), "1")), None);
         let owner = json!([{
             "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "5f1c", "controller": true,
         }]);
-        assert_eq!(policy(&pod("immutable", owner, "1")), None);
+        assert_eq!(policy(&pod("immutable", &owner, "1")), None);
     }
 
     #[test]
     fn who_asks_for_several_is_told_how_to_get_them() {
-        let (_, note) = count(&pod("", json!([]), "2"), 1).unwrap();
+        let (_, note) = count(&pod("", &json!([]), "2"), 1).unwrap();
         assert!(note.contains("request_ip_range"), "{note}");
-        assert_eq!(count(&pod("", json!([]), "2"), 2), None);
-        assert_eq!(count(&pod("", json!([]), "1"), 1), None);
+        assert_eq!(count(&pod("", &json!([]), "2"), 2), None);
+        assert_eq!(count(&pod("", &json!([]), "1"), 1), None);
     }
 }
