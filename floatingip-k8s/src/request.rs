@@ -51,6 +51,14 @@ pub fn request_of(
     Ok(PodRequest::new(tenant, incarnation, policy)?.with_wants(wishes.wants)?)
 }
 
+/// Whether the pod says `immutable` and gets `never`: by itself, it has no app with which its address could go.
+pub fn is_kept_without_an_app(pod: &PodEntry) -> bool {
+    let said = |name| annotation::release_policy(pod.annotations.value(name));
+    let immutable = said(annotation::RELEASE_POLICY) == Ok(ReleasePolicy::Immutable);
+    let pooled = pod.annotations.value(annotation::POOL).is_some();
+    immutable && !pooled && pod.controller.is_none()
+}
+
 /// What made the pod, as far as the index knows.
 ///
 /// # Errors

@@ -129,6 +129,38 @@ pub async fn all_ready(client: &Client, limit: Duration) -> Result<()> {
     .await
 }
 
+/// Whether there is a node of this name.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn exists(client: &Client, name: &str) -> Result<bool> {
+    let nodes: Api<api::Node> = Api::all(client.clone());
+    Ok(nodes.get_metadata_opt(name).await?.is_some())
+}
+
+/// Waits until a node takes pods.
+///
+/// # Errors
+/// It does not within the limit.
+pub async fn ready(client: &Client, name: &str, limit: Duration) -> Result<()> {
+    let nodes: Api<api::Node> = Api::all(client.clone());
+    eventually(limit, &format!("node {name} is ready"), || async {
+        let node = nodes.get(name).await?;
+        ensure!(!is_tainted(&node) && is_ready(&node), "it takes no pods");
+        Ok(())
+    })
+    .await
+}
+
+fn is_ready(node: &api::Node) -> bool {
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let ready = |one: &api::NodeCondition| one.type_ == "Ready" && one.status == "True";
+    conditions.is_some_and(|all| all.iter().any(ready))
+}
+
 /// The API server taints a new node, and the controller manager takes that back once it is ready.
 fn is_tainted(node: &api::Node) -> bool {
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());

@@ -221,6 +221,13 @@ impl Process {
         log.lines().skip(skipped).collect::<Vec<_>>().join("\n")
     }
 
+    /// The lines of the log that name something, for the text of a failure.
+    pub fn log_about(&self, text: &str) -> String {
+        let log = self.log();
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

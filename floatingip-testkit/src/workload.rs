@@ -120,6 +120,14 @@ impl Workload {
         self.merge_pod(&json!({"spec": {"nodeSelector": {label: value}}}))
     }
 
+    /// How long its pods may take to end. With more than 0 seconds, the API server waits for the node to say that
+    /// a deleted pod has ended: for ever if the node is lost. kwok says so at once, and may delete the next pod of the
+    /// same name along with it.
+    #[must_use]
+    pub fn seconds_to_end(self, seconds: u32) -> Self {
+        self.merge_pod(&json!({"spec": {"terminationGracePeriodSeconds": seconds}}))
+    }
+
     /// The priority class of its pods.
     #[must_use]
     pub fn priority(self, class: &str) -> Self {

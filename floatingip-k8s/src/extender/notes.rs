@@ -1,12 +1,13 @@
 //! Notes: what the author of a pod should know of its addresses, though it got them.
 
-use floatingip_core::annotation::{self, IP_FAMILIES, POOL, RELEASE_POLICY};
-use floatingip_core::{ReleasePolicy, Store, Timer};
+use floatingip_core::annotation::{self, IP_FAMILIES, RELEASE_POLICY};
+use floatingip_core::{Store, Timer};
 
 use super::Extender;
 use crate::annotation::ENI_IP;
 use crate::event::{Notice, Severity, pod_reference};
 use crate::index::PodEntry;
+use crate::request::is_kept_without_an_app;
 
 impl<S: Store, T: Timer> Extender<S, T> {
     pub(super) fn tell_notes(&self, pod: &PodEntry, addresses: usize) {
@@ -36,18 +37,15 @@ fn count(pod: &PodEntry, addresses: usize) -> Option<Note> {
     })
 }
 
-/// A bare pod has no app with which its address could go.
+/// Its author may expect the address to go with the pod.
 fn policy(pod: &PodEntry) -> Option<Note> {
-    let annotations = &pod.annotations;
-    let policy = annotation::release_policy(annotations.value(RELEASE_POLICY));
-    let pool = annotation::pool(annotations.value(POOL));
-    let kept = policy == Ok(ReleasePolicy::Immutable) && pool == Ok(None);
-    (kept && pod.controller.is_none()).then(|| {
+    is_kept_without_an_app(pod).then(|| {
         let note = format!(
-            "{RELEASE_POLICY}: immutable is as `never` for a pod without a workload: its address is kept for \
-             a pod of this name until it is released by `POST /v1/ip`"
+            "{RELEASE_POLICY}: immutable keeps an address as long as its app, and this pod has none: its \
+             address is kept as under `never`, for the next pod of this name, until it is released by \
+             `POST /v1/ip`"
         );
-        ("FloatingIPPolicy", note)
+        ("FloatingIPKept", note)
     })
 }
 
@@ -73,7 +71,7 @@ mod tests {
     #[test]
     fn a_bare_pod_is_told_that_immutable_is_as_never() {
         let (_, note) = policy(&pod("immutable", &json!([]), "1")).unwrap();
-        assert!(note.contains("as `never`"), "{note}");
+        assert!(note.contains("as under `never`"), "{note}");
         assert_eq!(policy(&pod("never", &json!([]), "1")), None);
         let owner = json!([{
             "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "5f1c", "controller": true,

@@ -57,10 +57,10 @@ impl From<&Refusal> for Reason {
                 ..Self::new(NO_ADDRESS, &refusal.to_string())
             },
             Refusal::AppFull { .. } => Self::new(WAITS, &format!("{refusal}. {ROLLOUT}")),
-            Refusal::WaitingFor { .. }
-            | Refusal::Busy { .. }
-            | Refusal::StaleReach
-            | Refusal::Quarantined { .. } => Self::new(WAITS, &refusal.to_string()),
+            Refusal::WaitingFor { .. } => Self::new(WAITS, &format!("{refusal}. {SAME_SLOT}")),
+            Refusal::Busy { .. } | Refusal::StaleReach | Refusal::Quarantined { .. } => {
+                Self::new(WAITS, &refusal.to_string())
+            }
             Refusal::NoSubnet | Refusal::WrongNode { .. } => {
                 Self::new(NO_ADDRESS, &refusal.to_string())
             }
@@ -76,6 +76,9 @@ const ROLLOUT: &str = "If a rollout does not go on: let it end old pods first (m
 fn is_taken(subnet: &SubnetRefusal) -> bool {
     matches!(subnet.reason, SubnetReason::Full | SubnetReason::Claimed)
 }
+
+/// The same for a DaemonSet, whose new pod has the slot of the old one.
+const SAME_SLOT: &str = "If a rollout does not go on: let it end old pods first (maxSurge 0, maxUnavailable of 1 or more)";
 
 /// The subnets that the node may use, each with its reason.
 fn exhausted(subnets: &[SubnetRefusal]) -> String {

@@ -287,3 +287,25 @@ fn a_daemon_sets_pod_is_asked_about_node_by_node() {
     let request = request_of(&pod, Some("a-1"), &index).unwrap();
     assert_eq!(request.tenant().slot, Slot::Node("a-1".into()));
 }
+
+#[test]
+fn only_a_pod_without_an_owner_and_pool_is_kept_for_want_of_an_app() {
+    let kept = |owner, annotations: &[(&str, &str)]| {
+        let annotations: std::collections::BTreeMap<_, _> = annotations.iter().copied().collect();
+        let mut pod = serde_json::json!({
+            "metadata": {"name": "web", "namespace": "a", "uid": "u", "resourceVersion": "1", "annotations": annotations},
+        });
+        if owner {
+            pod["metadata"]["ownerReferences"] = serde_json::json!([{
+                "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "s", "controller": true,
+            }]);
+        }
+        is_kept_without_an_app(&entry(&serde_json::from_value(pod).unwrap()))
+    };
+    let immutable = (annotation::RELEASE_POLICY, "immutable");
+    assert!(kept(false, &[immutable]));
+    assert!(!kept(true, &[immutable]));
+    assert!(!kept(false, &[immutable, (annotation::POOL, "blue")]));
+    assert!(!kept(false, &[(annotation::RELEASE_POLICY, "never")]));
+    assert!(!kept(false, &[]));
+}

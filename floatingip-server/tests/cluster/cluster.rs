@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 /// The longest wait for anything that has to happen.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a node may be silent: a busy machine is silent for some seconds too.
+const GRACE: Duration = Duration::from_secs(12);
+
 /// A control plane whose scheduler asks our server.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -23,7 +26,12 @@ impl Cluster {
         let start = Instant::now();
         let plan = ServerPlan::new(env!("CARGO_BIN_EXE_floatingip-server"))?;
         let builder = ControlPlane::builder(assets).scheduler(plan.extender());
-        let plane = builder.controller_manager().kwok().start().await?;
+        let plane = builder
+            .controller_manager()
+            .kwok()
+            .node_grace(GRACE)
+            .start()
+            .await?;
         println!(
             "control plane ready after {:.1} s",
             start.elapsed().as_secs_f32()

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, LIMIT};
 use crate::seed;
-use crate::suite::Test;
 use crate::view::PodView;
 
 /// The label of a lot's nodes; its value is the lot's number.
@@ -23,52 +22,123 @@ pub(crate) struct Lot {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) namespace: String,
     number: u8,
+    land: Land,
+}
+
+/// What a lot has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Land {
+    /// Pairs of a node subnet and a pod subnet.
+    pub(crate) racks: u8,
+    /// Nodes in each rack.
+    pub(crate) nodes: u8,
+    /// Addresses for pods in each rack.
+    pub(crate) addresses: u8,
 }
 
 impl Lot {
-    /// Configures the addresses of all tests, so that a test has the same ones when it runs alone, and makes the
-    /// namespaces and nodes of those that run.
+    /// Configures the addresses of all lots, so that a test has the same ones when it runs alone, and makes the
+    /// namespaces and nodes of those that are `chosen` by their places.
     pub(crate) async fn lay_out(
         cluster: &Arc<Cluster>,
-        all: &[Test],
-        chosen: &[(usize, &Test)],
+        all: &[Land],
+        chosen: &[usize],
     ) -> Result<Vec<Self>> {
         let entries = all
             .iter()
             .enumerate()
-            .flat_map(|(number, test)| entries(number as u8, test));
+            .flat_map(|(number, land)| entries(number as u8, *land));
         let entries: Vec<Value> = seed::entries()?.into_iter().chain(entries).collect();
         let own: u64 = all
             .iter()
-            .map(|test| u64::from(test.racks) * u64::from(test.addresses))
+            .map(|land| u64::from(land.racks) * u64::from(land.addresses))
             .sum();
 
-        let nodes: Vec<Node> = chosen
+        let lots: Vec<Self> = chosen
             .iter()
-            .flat_map(|(number, test)| nodes(*number as u8, test))
+            .map(|number| Self {
+                cluster: Arc::clone(cluster),
+                namespace: format!("lot-{number}"),
+                number: *number as u8,
+                land: all[*number],
+            })
             .collect();
+        let nodes: Vec<Node> = lots.iter().flat_map(Self::nodes).collect();
         node::create_all(&cluster.client(), &nodes).await?;
         cluster
             .configure(&Value::Array(entries), own + seed::ADDRESSES)
             .await?;
         node::all_ready(&cluster.client(), LIMIT).await?;
-
-        let mut lots = Vec::new();
-        for (number, _) in chosen {
-            let lot = Self {
-                cluster: Arc::clone(cluster),
-                namespace: format!("lot-{number}"),
-                number: *number as u8,
-            };
+        for lot in &lots {
             object::create(&cluster.client(), &namespace(&lot.namespace)).await?;
-            lots.push(lot);
         }
         Ok(lots)
     }
 
+    /// The same nodes and addresses with another namespace, which is made.
+    pub(crate) async fn with_namespace(&self, name: String) -> Result<Self> {
+        object::create(&self.cluster.client(), &namespace(&name)).await?;
+        Ok(Self {
+            namespace: name,
+            ..self.clone()
+        })
+    }
+
+    /// An app, or a pod, that stays on this lot's nodes.
+    pub(crate) fn on_its_nodes(&self, app: Workload) -> Workload {
+        app.on_nodes(LOT, &self.number.to_string())
+    }
+
+    /// What all addresses of the first rack begin with.
+    pub(crate) fn prefix(&self) -> String {
+        let address = pod_address(self.number, 0, 0).to_string();
+        address.trim_end_matches('0').to_owned()
+    }
+
+    /// Takes a node's kubelet away, as a crash of the host does.
+    pub(crate) async fn lose(&self, name: &str) -> Result<()> {
+        node::lose(&self.cluster.client(), name).await
+    }
+
+    /// Brings a lost node back, and waits until it takes pods.
+    pub(crate) async fn recover(&self, name: &str) -> Result<()> {
+        node::recover(&self.cluster.client(), name).await?;
+        node::ready(&self.cluster.client(), name, LIMIT).await
+    }
+
+    pub(crate) async fn delete_node(&self, name: &str) -> Result<()> {
+        let node = self.node(name)?.manifest();
+        object::delete(&self.cluster.client(), &node).await?;
+        object::gone(&self.cluster.client(), &node, LIMIT).await
+    }
+
+    /// Makes a node again that was deleted, and waits until it takes pods.
+    pub(crate) async fn create_node(&self, name: &str) -> Result<()> {
+        let node = self.node(name)?.manifest();
+        object::create(&self.cluster.client(), &node).await?;
+        node::ready(&self.cluster.client(), name, LIMIT).await
+    }
+
+    /// Makes sure that all nodes are there and take pods.
+    pub(crate) async fn mend_nodes(&self) -> Result<()> {
+        for node in self.nodes() {
+            let there = node::exists(&self.cluster.client(), node.name()).await?;
+            match there {
+                true => self.recover(node.name()).await?,
+                false => self.create_node(node.name()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&self, name: &str) -> Result<Node> {
+        let node = self.nodes().into_iter().find(|node| node.name() == name);
+        node.with_context(|| format!("{name} is no node of lot {}", self.number))
+    }
+
     /// Makes an app whose pods stay on this lot's nodes.
     pub(crate) async fn create(&self, app: Workload) -> Result<Workload> {
-        let app = app.on_nodes(LOT, &self.number.to_string());
+        let app = self.on_its_nodes(app);
         object::create(&self.cluster.client(), app.manifest()).await?;
         Ok(app)
     }
@@ -134,7 +204,8 @@ impl Lot {
         }
     }
 
-    async fn report(&self) -> String {
+    /// How the namespace and the server are, for the text of a failure.
+    pub(crate) async fn report(&self) -> String {
         let pods = object::pods(&self.cluster.client(), &self.namespace, "")
             .await
             .unwrap_or_default();
@@ -142,9 +213,9 @@ impl Lot {
             .iter()
             .map(|pod| format!("  {:?}", PodView::of(pod)))
             .collect();
-        let log = self.cluster.server.process().log_tail(30);
+        let log = self.cluster.server.process().log_about(&self.namespace);
         format!(
-            "pods of {}:\n{}\nevents:\n{}\nthe server's log:\n{log}\nwhat failed",
+            "pods of {}:\n{}\nevents:\n{}\nthe server's log about it:\n{log}\nwhat failed",
             self.namespace,
             pods.join("\n"),
             self.events().await.unwrap_or_default().join("\n"),
@@ -177,33 +248,36 @@ fn pod_address(number: u8, rack: u8, last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 200 + rack, number, last)
 }
 
-fn entries(number: u8, test: &Test) -> Vec<Value> {
+fn entries(number: u8, land: Land) -> Vec<Value> {
     let entry = |rack| {
         let address = |last| pod_address(number, rack, last);
         json!({
             "nodeSubnets": [format!("{}/24", node_subnet(number, rack))],
-            "ips": [format!("{}~{}", address(2), address(1 + test.addresses))],
+            "ips": [format!("{}~{}", address(2), address(1 + land.addresses))],
             "subnet": format!("{}/24", address(0)),
             "gateway": address(1),
             "vlan": 2,
         })
     };
-    (0..test.racks).map(entry).collect()
+    (0..land.racks).map(entry).collect()
 }
 
-fn nodes(number: u8, test: &Test) -> Vec<Node> {
-    let node = |rack: u8, last: u8| {
-        let [a, b, c, _] = node_subnet(number, rack).octets();
-        let node = Node::new(
-            format!("lot-{number}-{rack}-{last}"),
-            [a, b, c, last].into(),
-        );
-        node.label(LOT, number.to_string())
-            .label("rack", rack.to_string())
-    };
-    (0..test.racks)
-        .flat_map(|rack| (1..=test.nodes).map(move |last| node(rack, last)))
-        .collect()
+impl Lot {
+    fn nodes(&self) -> Vec<Node> {
+        let number = self.number;
+        let node = |rack: u8, last: u8| {
+            let [a, b, c, _] = node_subnet(number, rack).octets();
+            let node = Node::new(
+                format!("lot-{number}-{rack}-{last}"),
+                [a, b, c, last].into(),
+            );
+            node.label(LOT, number.to_string())
+                .label("rack", rack.to_string())
+        };
+        (0..self.land.racks)
+            .flat_map(|rack| (1..=self.land.nodes).map(move |last| node(rack, last)))
+            .collect()
+    }
 }
 
 fn namespace(name: &str) -> Value {

@@ -17,6 +17,8 @@ mod seed;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod view;
 
 #[cfg(test)]

@@ -53,7 +53,11 @@ impl Arguments {
     }
 
     /// The tests that the command line picks by their names.
-    pub(crate) fn chosen<T: Copy>(&self, tests: &[T], name: impl Fn(&T) -> &'static str) -> Vec<T> {
+    pub(crate) fn chosen<T: Copy, N: AsRef<str>>(
+        &self,
+        tests: &[T],
+        name: impl Fn(&T) -> N,
+    ) -> Vec<T> {
         let picks = |name: &str, filter: &String| {
             if self.exact {
                 name == filter
@@ -62,7 +66,12 @@ impl Arguments {
             }
         };
         let chosen = |test: &&T| {
-            self.filters.is_empty() || self.filters.iter().any(|filter| picks(name(test), filter))
+            let name = name(test);
+            self.filters.is_empty()
+                || self
+                    .filters
+                    .iter()
+                    .any(|filter| picks(name.as_ref(), filter))
         };
         tests.iter().filter(chosen).copied().collect()
     }
@@ -70,17 +79,20 @@ impl Arguments {
 
 /// A test with its name.
 pub(crate) struct Case {
-    name: &'static str,
+    name: String,
     outcome: Outcome,
 }
 
 impl Case {
-    pub(crate) fn new(name: &'static str, outcome: Outcome) -> Self {
-        Self { name, outcome }
+    pub(crate) fn new(name: impl Into<String>, outcome: Outcome) -> Self {
+        Self {
+            name: name.into(),
+            outcome,
+        }
     }
 
     /// In a task of its own, so that a failed assertion ends this test alone.
-    async fn run(self) -> (&'static str, Result<()>) {
+    async fn run(self) -> (String, Result<()>) {
         let start = Instant::now();
         let task = tokio::time::timeout(LIMIT, tokio::spawn(self.outcome)).await;
         let result = match task {
@@ -103,7 +115,7 @@ impl Case {
 pub(crate) struct Runner {
     start: Instant,
     passed: usize,
-    failures: Vec<(&'static str, String)>,
+    failures: Vec<(String, String)>,
     skipped: usize,
     filtered_out: usize,
     at_a_time: usize,
@@ -124,9 +136,19 @@ impl Runner {
 
     /// Runs tests side by side, to the end of the last.
     pub(crate) async fn run(&mut self, cases: Vec<Case>) {
+        self.run_at_a_time(cases, self.at_a_time).await;
+    }
+
+    /// Whether a test of this name has failed.
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
+        self.failures.iter().any(|(failed, _)| failed == name)
+    }
+
+    /// Runs so many of these at a time.
+    pub(crate) async fn run_at_a_time(&mut self, cases: Vec<Case>, at_a_time: usize) {
         let mut ended = futures::stream::iter(cases)
             .map(Case::run)
-            .buffer_unordered(self.at_a_time);
+            .buffer_unordered(at_a_time);
         while let Some((name, result)) = ended.next().await {
             match result {
                 Ok(()) => self.passed += 1,

@@ -61,7 +61,7 @@ const HOST: &str = "192.168.99.100:32761";
 /// What the listing of the document shows, pod by pod.
 const LISTED: [&str; 3] = ["10.0.70.33", "10.0.70.169", "10.0.70.142"];
 
-type Body = fn(Arc<Cluster>) -> Outcome;
+pub(crate) type Body = fn(Arc<Cluster>) -> Outcome;
 
 /// These run one after the other, before all others.
 pub(crate) const TESTS: &[(&str, Body)] = &[

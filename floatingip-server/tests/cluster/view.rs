@@ -11,6 +11,8 @@ pub(crate) struct PodView {
     pub(crate) uid: String,
     pub(crate) node: Option<String>,
     pub(crate) phase: String,
+    /// It is told to end.
+    pub(crate) deleting: bool,
     /// `common.ipinfos` of the annotation that the binding carries.
     pub(crate) infos: Vec<Value>,
     /// Why it is not scheduled.
@@ -29,6 +31,7 @@ impl PodView {
             uid: pod.uid().unwrap_or_default(),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             phase: status.phase.unwrap_or_default(),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
             infos: infos(pod).unwrap_or_default(),
             waits: waiting.and_then(|condition| condition.message),
         }
@@ -36,6 +39,15 @@ impl PodView {
 
     pub(crate) fn is_running(&self) -> bool {
         self.phase == "Running"
+    }
+
+    /// The same with another address.
+    pub(crate) fn with_address(&self, ip: &str) -> Self {
+        let infos = vec![serde_json::json!({"ip": format!("{ip}/24")})];
+        Self {
+            infos,
+            ..self.clone()
+        }
     }
 
     /// The addresses without their prefix lengths.

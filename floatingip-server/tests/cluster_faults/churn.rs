@@ -70,7 +70,7 @@ impl Churn {
         object::scale(&self.client, app.workload(0).manifest(), replicas).await
     }
 
-    async fn roll(&mut self, app: &App) -> Result<()> {
+    async fn roll(&self, app: &App) -> Result<()> {
         let change = json!({"spec": {"template": {"metadata": {"annotations": {"change": self.changes.to_string()}}}}});
         object::merge(&self.client, app.workload(0).manifest(), &change)
             .await

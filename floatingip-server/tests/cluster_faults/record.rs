@@ -136,3 +136,38 @@ fn addresses(pod: &Pod) -> Option<Vec<String>> {
     let texts = infos.filter_map(|info| info["ip"].as_str()?.split('/').next());
     Some(texts.map(str::to_owned).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, phase: &str, address: &str) -> Pod {
+        let args = json!({"common": {"ipinfos": [{"ip": format!("{address}/24")}]}}).to_string();
+        let metadata =
+            json!({"name": name, "uid": name, "annotations": {"k8s.v1.cni.galaxy.io/args": args}});
+        let pod = json!({"metadata": metadata, "spec": {"containers": [], "nodeName": "a"}, "status": {"phase": phase}});
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn two_owners_at_one_instant_are_a_clash_and_one_after_the_other_none() {
+        let mut record = Record::default();
+        record.take(Event::Apply(pod("a", "Running", "10.0.0.2")));
+        record.take(Event::Apply(pod("a", "Failed", "10.0.0.2")));
+        record.take(Event::Apply(pod("b", "Running", "10.0.0.2")));
+        record.take(Event::Delete(pod("b", "Running", "10.0.0.2")));
+        record.take(Event::Apply(pod("c", "Running", "10.0.0.2")));
+        assert_eq!((record.clashes.len(), record.bindings), (0, 3));
+        record.take(Event::Init);
+        record.take(Event::InitApply(pod("d", "Running", "10.0.0.2")));
+        record.take(Event::InitDone);
+        assert!(
+            record.clashes.is_empty(),
+            "c was gone by the end of the list"
+        );
+        record.take(Event::Apply(pod("e", "Running", "10.0.0.2")));
+        assert_eq!(record.clashes.len(), 1);
+    }
+}
