@@ -164,7 +164,7 @@ impl Server {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let (status, answer) = self.state().take(parts.method, parts.uri.path(), body);
+        let (status, answer) = self.state().take(&parts.method, parts.uri.path(), body);
         let body = Body::from(serde_json::to_vec(&answer).unwrap());
         Response::builder().status(status).body(body).unwrap()
     }
@@ -175,13 +175,13 @@ impl Server {
 }
 
 impl State {
-    fn take(&mut self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
+    fn take(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
         self.requests
             .push((method.clone(), path.to_owned(), body.clone()));
-        if self.broken.as_ref() == Some(&method) {
+        if self.broken.as_ref() == Some(method) {
             return refusal(500, "InternalError", "");
         }
-        if method == Method::POST {
+        if *method == Method::POST {
             return (StatusCode::CREATED, body);
         }
         let name = path.rsplit('/').next().unwrap_or_default();

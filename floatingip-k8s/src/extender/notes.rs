@@ -51,12 +51,12 @@ fn policy(pod: &PodEntry) -> Option<Note> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::object::PodObject;
 
-    fn pod(policy: &str, owners: &serde_json::Value, wanted: &str) -> PodEntry {
+    fn pod(policy: &str, owners: &Value, wanted: &str) -> PodEntry {
         let pod = json!({
             "metadata": {
                 "namespace": "default", "name": "web", "uid": "web-uid", "resourceVersion": "7",
