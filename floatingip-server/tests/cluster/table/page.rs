@@ -90,7 +90,7 @@ fn line(row: &[&Cell], remark: impl Fn(&Cell) -> &'static str) -> String {
         .map_or("", |cell| cell.happening.title(cell.kind));
     let cells = row
         .iter()
-        .map(|cell| format!("{}{}", remark(cell), cell.fate.text()));
+        .map(|cell| format!("{}{}", remark(cell), cell.text()));
     format!("| {title} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
