@@ -83,6 +83,8 @@ pub struct Settings {
     /// How long addresses of a pod that does not get bound are kept after its last attempt: more
     /// than any write lives.
     pub provisional_life: Duration,
+    /// How long an address rests whose pod a sweep finds gone from a node that does not report.
+    pub rest: Duration,
     /// Pre-allocation leaves so many free addresses in each subnet.
     pub pool_headroom: u32,
     /// A bug for tests to find.
@@ -98,6 +100,7 @@ impl Default for Settings {
             binds_at_once: false,
             claim_life: Duration::from_secs(30),
             provisional_life: Duration::from_secs(120),
+            rest: Duration::from_secs(300),
             pool_headroom: 0,
             #[cfg(any(test, feature = "testing"))]
             flaw: None,

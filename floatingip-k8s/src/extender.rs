@@ -9,6 +9,7 @@ mod explain;
 mod filter;
 mod ipinfos;
 mod judge;
+mod notes;
 mod preempt;
 mod prioritize;
 mod reason;

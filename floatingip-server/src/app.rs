@@ -112,10 +112,7 @@ fn api_routes<B: Backend>() -> Vec<Routed<B>> {
     let unnamed = || get(pool::unnamed).delete(pool::unnamed);
     vec![
         ("/v1/ip", get(ip::list::<B>).post(ip::release::<B>)),
-        (
-            "/v1/explain/{namespace}/{pod}",
-            get(explain::show::<B>),
-        ),
+        ("/v1/explain/{namespace}/{pod}", get(explain::show::<B>)),
         ("/v1/pool", unnamed().post(pool::put::<B>)),
         ("/v1/pool/", unnamed()),
         (

@@ -246,7 +246,7 @@ pub struct Kubernetes {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Verify {
     /// How to reach the API server; without it `KUBECONFIG`, `~/.kube/config`, or in a pod the service
-    /// account. Listing and watching is all that it needs to be allowed to.
+    /// account. It needs to be allowed to get, list and watch only.
     #[arg(long, value_name = "FILE", env = "FLOATINGIP_KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
     /// The namespace of the Pool objects and of the kept configuration.

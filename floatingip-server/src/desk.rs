@@ -10,8 +10,8 @@ use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
 use crate::backend::{
-    Backend, Explained, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
-    ReleaseReport, SubnetUsage, WriteError,
+    Backend, Explained, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness,
+    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
 };
 use crate::clock::SystemTimer;
 

@@ -28,7 +28,7 @@ use kube::Client;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::app::{self, Mode, router};
 use crate::args::{Kubernetes, Listen};
@@ -113,7 +113,7 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
     tasks.spawn(publisher.run());
     let follower = Follower::new(&client, &settings, reporter.clone());
     let (duty, definitions) = (watch::Sender::default(), watch::Sender::default());
-    let (gate, election) = elect(&client, &settings, identity);
+    let (gate, mut election) = elect(&client, &settings, identity);
     let options = StoreOptions {
         pool_namespace: settings.namespace.clone(),
         ..StoreOptions::default()
@@ -167,6 +167,7 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
             () = ending.told() => {}
             // They have no end but a panic.
             _ = tasks.join_next() => broken = true,
+            () = election.died() => broken = true,
         }
         end.send_replace(true);
     };
@@ -220,6 +221,21 @@ struct Election {
     competing: Option<(oneshot::Sender<()>, JoinHandle<Elector>)>,
     /// Keeps the leadership of who competes with nobody.
     _alone: Option<watch::Sender<Leadership>>,
+}
+
+impl Election {
+    /// Ready when nobody competes any more who should.
+    async fn died(&mut self) {
+        match &mut self.competing {
+            Some((_, task)) => {
+                if let Err(error) = task.await {
+                    error!("nobody renews the lease any more: {error}");
+                }
+                self.competing = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
 
 fn elect(client: &Client, settings: &Kubernetes, identity: String) -> (Gate, Election) {

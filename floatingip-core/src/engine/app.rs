@@ -57,6 +57,12 @@ impl Engine {
         apps.take(most).map(holding).collect()
     }
 
+    /// Whether an app has addresses, those of its pods included. O(log n).
+    pub fn has_addresses(&self, app: &AppRef) -> bool {
+        let standing = self.ledger.app(app);
+        standing.is_some_and(|standing| !standing.slots.is_empty())
+    }
+
     /// The app has another size, or is gone: frees what it keeps in reserve and has no slot for any
     /// more, the highest addresses first. To be called again until the plan is empty. Looks at all
     /// addresses of the app; [`Engine::plan_app_slice`] keeps the lock for less.

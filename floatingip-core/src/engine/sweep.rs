@@ -123,9 +123,16 @@ impl Engine {
         // While a plan gives it addresses, the last attempt is not over.
         let tries = self.arrival_of(&pod.uid).is_some();
         match &standing {
-            Fact::Gone => self.stage_end(draft, ip, &Ending::Certain, world, now),
-            Fact::Known(state) if !state.still_is(pod) => {
+            Fact::Gone => {
+                let ending = self.unseen_end(ip, pod, world);
+                self.stage_end(draft, ip, &ending, world, now);
+            }
+            Fact::Known(state) if state.finished && state.uid == pod.uid => {
                 self.stage_end(draft, ip, &Ending::Certain, world, now);
+            }
+            Fact::Known(state) if !state.still_is(pod) => {
+                let ending = self.unseen_end(ip, pod, world);
+                self.stage_end(draft, ip, &ending, world, now);
             }
             Fact::Known(state) if !tries && self.never_bound(ip, state.bound, now) => {
                 self.stage_unbound(draft, ip, world, now);
@@ -135,6 +142,18 @@ impl Engine {
             }
             _ if self.is_over(ip, record, world, now) => self.stage_lift(draft, ip, record),
             _ => {}
+        }
+    }
+
+    /// How a pod ended that nobody saw end: on a node that does not report, its deletion may have been
+    /// forced, and it may still run there, if it ever did.
+    fn unseen_end(&self, ip: IpAddr, pod: &Pod, world: &dyn World) -> Ending {
+        let ran = !self.provisional.contains_key(&ip);
+        match world.node(&pod.node) {
+            Fact::Known(state) if ran && !state.ready => Ending::Unreachable {
+                rest: self.settings.rest,
+            },
+            _ => Ending::Certain,
         }
     }
 

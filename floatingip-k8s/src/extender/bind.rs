@@ -20,12 +20,8 @@ use super::wire::{BindingArgs, BindingResult};
 use crate::causes::Causes;
 use crate::index::PodEntry;
 use crate::index::live::{PodReadError, read_pod};
-use crate::event::{Notice, Severity, pod_reference};
-use crate::request::{RequestFault, is_kept_without_an_app, request_of};
+use crate::request::{RequestFault, request_of};
 use post::Posted;
-
-/// What it is called in the pod's event when an address is kept for longer than its author may think.
-const KEPT: &str = "FloatingIPKept";
 
 /// Why a pod is not bound. The scheduler shows the text in the pod's events and tries again.
 #[derive(Debug, Error)]
@@ -201,24 +197,9 @@ impl<S: Store, T: Timer> Extender<S, T> {
             Posted::Before(there) => return self.bound_before(&there, args).await,
         }
         self.waiting.passed(&pod.uid);
-        self.tell_of_kept(pod);
+        self.tell_notes(pod, addresses.len());
         self.settle(&pod.uid, addresses).await;
         Ok(())
-    }
-
-    /// Its author may expect the address to go with the pod.
-    fn tell_of_kept(&self, pod: &PodEntry) {
-        if is_kept_without_an_app(pod) {
-            self.reporter.tell(Notice {
-                regarding: pod_reference(&pod.namespace, &pod.name, &pod.uid),
-                severity: Severity::Normal,
-                reason: KEPT,
-                note: "release policy `immutable` keeps an address as long as its app, and this pod has none: its \
-                       address is kept as under `never`, for the next pod of this name, until it is released by \
-                       the API"
-                    .to_owned(),
-            });
-        }
     }
 
     /// Somebody has bound it: an earlier attempt whose answer was lost, or not us.

@@ -13,7 +13,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::backoff::Backoff;
 use super::discover::{Discovered, discover};
@@ -154,6 +154,7 @@ impl OnDemand {
 
     fn found(&mut self, kind: &KindRef, found: Discovered) {
         let former = self.kinds.remove(kind);
+        let watched = former.as_ref().is_some_and(|former| former.watch.is_some());
         let again = Instant::now() + REFRESH;
         if let Some(former) = former {
             if former.found.as_ref() == Some(&found) {
@@ -166,6 +167,10 @@ impl OnDemand {
         let watch = (found.scales && full == *kind).then(|| self.watch(kind, &found));
         info!(group = %full.group, kind = %full.kind, scales = found.scales, "kind found");
         let mut index = self.index.write();
+        if watch.is_none() && watched {
+            let failure = "it has no scale subresource any more".to_owned();
+            index.failed(&Kind::Apps(kind.clone()), failure);
+        }
         index.discovered(&full, &found);
         // An old record did not name the group: from now on its kind is asked for by its full name.
         if full != *kind {
@@ -205,7 +210,14 @@ impl OnDemand {
     /// What was found goes on being watched, and the watch itself tells if that fails. A kind that was
     /// never found is unknown.
     fn lost(&mut self, kind: &KindRef, failure: &Failure) {
-        warn!(group = %kind.group, kind = %kind.kind, %failure, "kind not found, trying again");
+        let (group, name) = (&kind.group, &kind.kind);
+        match self.kinds.get(kind) {
+            // What nobody can find stays so, as a rule.
+            Some(Looked { found: None, .. }) => {
+                debug!(%group, kind = %name, %failure, "kind still not found");
+            }
+            _ => warn!(%group, kind = %name, %failure, "kind not found, trying again"),
+        }
         let again = Instant::now() + RETRY;
         if let Some(looked) = self
             .kinds

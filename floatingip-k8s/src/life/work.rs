@@ -30,9 +30,11 @@ impl<S: Store, T: Timer> Life<S, T> {
         }
     }
 
-    /// Frees what the app kept, if a live read says too that it is gone.
+    /// Frees what the app kept, if a live read says too that it is gone. Most apps of a cluster have no
+    /// addresses of ours, and are not read.
     async fn confirm_app(&self, app: &AppRef) -> Result<(), Stuck> {
-        if self.is_gone(app).await {
+        let concerns_us = self.core.engine().has_addresses(app);
+        if concerns_us && self.is_gone(app).await {
             self.core.app_changed(app).await?;
         }
         Ok(())

@@ -319,8 +319,6 @@ impl<'a, S: Sink> Thread<'a, S> {
                 self.progress(version);
             }
             Event::Unreadable(unreadable) => {
-                let (kind, fault) = (self.kind.plural(), &unreadable.fault);
-                warn!(kind, name = unreadable.name, %fault, "an object is passed over");
                 self.sink.take(News::Unreadable(self.kind, unreadable));
             }
             Event::Bookmark(version) => {

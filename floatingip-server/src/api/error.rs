@@ -72,9 +72,7 @@ impl ApiError {
             Self::PoolNotFound
             | Self::PodNotFound { .. }
             | Self::GalaxyPoolNotFound(_)
-            | Self::NoSuchPath => {
-                StatusCode::NOT_FOUND
-            }
+            | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -47,11 +47,15 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Serves for ever. May be dropped at any point.
+    /// Serves for ever, unless a watch breaks down: who is blind takes what it does not see for gone, so
+    /// that the process has to end then. May be dropped at any point.
     pub(super) async fn run(self) {
         let index = self.around.index.clone();
         let watches = index_watch::run(self.client.clone(), index);
-        tokio::join!(watches, self.decide());
+        tokio::select! {
+            () = watches => error!("the cluster is not watched any more"),
+            () = self.decide() => {}
+        }
     }
 
     async fn decide(&self) {
@@ -220,12 +224,7 @@ impl Cluster {
     }
 
     /// Decides while this process leads.
-    async fn serve(
-        &self,
-        life: &Life,
-        waker: &Waker,
-        following: &Following,
-    ) {
+    async fn serve(&self, life: &Life, waker: &Waker, following: &Following) {
         let mut leadership = self.around.leadership.clone();
         loop {
             self.duty.send_replace(Duty::Standby);
@@ -243,12 +242,7 @@ impl Cluster {
         }
     }
 
-    async fn lead(
-        &self,
-        life: &Life,
-        waker: &Waker,
-        following: &Following,
-    ) {
+    async fn lead(&self, life: &Life, waker: &Waker, following: &Following) {
         self.duty.send_replace(Duty::Preparing);
         self.catch_up(following).await;
         life.begin().await;

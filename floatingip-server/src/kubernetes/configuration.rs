@@ -165,7 +165,11 @@ impl Follower {
             self.label()
         );
         if let Some(map) = map {
-            self.tell(map, &fault);
+            let stays = match known || kept.is_some() {
+                true => "the last good configuration stays in force",
+                false => "nothing is decided before it is put right",
+            };
+            self.tell(map, format!("{stays}: {fault}"));
         }
         self.standing.send_modify(|standing| {
             standing.good = standing.good.take().or(kept);
@@ -174,13 +178,13 @@ impl Follower {
         });
     }
 
-    fn tell(&self, map: &ConfigMap, fault: &str) {
+    fn tell(&self, map: &ConfigMap, note: String) {
         let (namespace, uid) = (map.namespace(), map.uid());
         self.reporter.tell(Notice {
             regarding: reference_of::<ConfigMap>(namespace.as_deref(), &self.name, uid.as_deref()),
             severity: Severity::Warning,
             reason: "ConfigurationRefused",
-            note: format!("the last good configuration stays in force: {fault}"),
+            note,
         });
     }
 

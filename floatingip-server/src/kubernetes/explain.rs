@@ -51,7 +51,9 @@ fn waits(nodes: &[ExplainedNodes]) -> String {
     match (good, all) {
         (_, 0) => "no node is known".to_owned(),
         (0, _) => "it has no address, and no node would do now".to_owned(),
-        _ => format!("it has no address yet, and {good} of {all} nodes would do now: see what else the scheduler says"),
+        _ => format!(
+            "it has no address yet, and {good} of {all} nodes would do now: see what else the scheduler says"
+        ),
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::surroundings::Surroundings;
 use super::{Desk, Extender};
 use crate::backend::{
-    Backend, Explained, Gauge, Histogram, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
-    ReleaseReport, SubnetUsage, WriteError,
+    Backend, Explained, Gauge, Histogram, ListError, PoolReport, PoolSpec, PoolView, Readiness,
+    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
 };
 use crate::desk::Around;
 

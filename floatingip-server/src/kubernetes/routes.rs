@@ -31,7 +31,7 @@ const BODY_LIMIT: usize = 64 << 20;
 /// The longest body of a binding: four names.
 const SHORT_BODY_LIMIT: usize = 64 << 10;
 /// So many bodies that may be long are in memory at once; the scheduler has one pod in hand at a time.
-const LONG_BODIES: usize = 8;
+const LONG_BODIES: usize = 32;
 /// How long a request may take, its body included: the scheduler waits no longer.
 const LIMIT: Duration = Duration::from_secs(30);
 /// From this length on, bodies are read on a thread of their own.

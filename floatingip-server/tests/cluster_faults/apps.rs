@@ -65,9 +65,11 @@ impl App {
         let app = match self.ordered {
             true => Workload::stateful_set(NAMESPACE, self.name),
             // A kept address has to be free before the next pod can have it.
-            false => Workload::deployment(NAMESPACE, self.name).merge(&json!({"spec": {"strategy": {
-                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
-            }}})),
+            false => {
+                Workload::deployment(NAMESPACE, self.name).merge(&json!({"spec": {"strategy": {
+                    "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
+                }}}))
+            }
         };
         let app = match self.pooled {
             true => app.pool("colours"),
@@ -111,7 +113,8 @@ pub(crate) async fn nodes(client: &Client) -> Result<()> {
 
 /// The namespace, the pool, and every app; what is there already gets this size again.
 pub(crate) async fn set_up(client: &Client) -> Result<()> {
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
     object::apply(client, &namespace).await?;
     object::apply(client, &pool(POOL_IN_THE_END)).await?;
     for app in &APPS {

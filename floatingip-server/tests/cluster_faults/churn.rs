@@ -70,7 +70,7 @@ impl Churn {
         object::scale(&self.client, app.workload(0).manifest(), replicas).await
     }
 
-    async fn roll(&mut self, app: &App) -> Result<()> {
+    async fn roll(&self, app: &App) -> Result<()> {
         let change = json!({"spec": {"template": {"metadata": {"annotations": {"change": self.changes.to_string()}}}}});
         object::merge(&self.client, app.workload(0).manifest(), &change)
             .await
@@ -80,7 +80,9 @@ impl Churn {
     async fn resize_pool(&mut self) -> Result<()> {
         let size = self.rng.u32(2..12);
         let change = json!({"size": size});
-        object::merge(&self.client, &pool(size), &change).await.map(drop)
+        object::merge(&self.client, &pool(size), &change)
+            .await
+            .map(drop)
     }
 
     /// Another one of the same name, before the pods of the former are gone.

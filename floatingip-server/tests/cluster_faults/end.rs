@@ -38,7 +38,13 @@ async fn pods(client: &Client, app: &App) -> Result<Vec<Pod>> {
         "{}: {count} of {} pods run: {:?}",
         app.name,
         pods.len(),
-        pods.iter().map(|pod| (pod.name_any(), phase(pod), pod.spec.as_ref().and_then(|spec| spec.node_name.clone()))).collect::<Vec<_>>()
+        pods.iter()
+            .map(|pod| (
+                pod.name_any(),
+                phase(pod),
+                pod.spec.as_ref().and_then(|spec| spec.node_name.clone())
+            ))
+            .collect::<Vec<_>>()
     );
     Ok(pods)
 }
@@ -52,7 +58,10 @@ pub(crate) async fn one_owner(client: &Client, running: &Running) -> Result<()> 
         let [address] = addresses.as_slice() else {
             anyhow::bail!("{name} has {addresses:?}");
         };
-        ensure!(seen.insert(address.clone()), "{address} twice, also for {name}");
+        ensure!(
+            seen.insert(address.clone()),
+            "{address} twice, also for {name}"
+        );
         let record = records.get(address);
         ensure!(
             record.is_some_and(|record| uid(record) == pod.uid()),
@@ -82,7 +91,9 @@ pub(crate) async fn no_leak(client: &Client, running: &Running) -> Result<()> {
 /// `immutable` has a pod, for every app is as large as it was last asked to be.
 fn may_be_kept(record: &Value) -> bool {
     let key = record["spec"]["key"].as_str().unwrap_or_default();
-    let kept = APPS.iter().filter(|app| app.policy == "never" || app.pooled);
+    let kept = APPS
+        .iter()
+        .filter(|app| app.policy == "never" || app.pooled);
     let of = |app: &App| key.contains(&format!("_{NAMESPACE}_{}_", app.name));
     record["spec"]["policy"] == 2 && (key == "pool__colours_" || kept.into_iter().any(of))
 }
@@ -102,7 +113,9 @@ pub(crate) fn sticky(record: &Record) -> Result<()> {
 
 async fn records(client: &Client) -> Result<BTreeMap<String, Value>> {
     let kind = json!({"apiVersion": "galaxy.k8s.io/v1alpha1", "kind": "FloatingIP"});
-    let list = object::api(client, &kind)?.list(&ListParams::default()).await?;
+    let list = object::api(client, &kind)?
+        .list(&ListParams::default())
+        .await?;
     let named = |record: DynamicObject| Ok((record.name_any(), serde_json::to_value(record)?));
     list.items.into_iter().map(named).collect()
 }

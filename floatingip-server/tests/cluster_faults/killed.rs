@@ -76,18 +76,29 @@ async fn lives_through(plane: &ControlPlane, server: &Server, seed: u64) -> Resu
         deciding = ended => deciding?,
         failed = recorder.follow(client.clone(), NAMESPACE) => return failed,
     };
-    let record = recorder.read();
     println!(
         "{KILLS} kills, {deciding} of them while it was deciding, {} changes, {} bindings, {:.0} s",
         churn.changes(),
-        record.bindings,
+        recorder.read().bindings,
         start.elapsed().as_secs_f32()
     );
-    ensure!(record.clashes.is_empty(), "ONE-OWNER: {:#?}", record.clashes);
-    end::sticky(&record)?;
-    drop(record);
-    ensure!(deciding >= WHILE_DECIDING, "only {deciding} kills met it deciding");
+    at_every_instant(&recorder)?;
+    ensure!(
+        deciding >= WHILE_DECIDING,
+        "only {deciding} kills met it deciding"
+    );
     server.verify(plane).await
+}
+
+/// What the test's own watch has seen, from the first change to the last.
+fn at_every_instant(recorder: &Recorder) -> Result<()> {
+    let record = recorder.read();
+    ensure!(
+        record.clashes.is_empty(),
+        "ONE-OWNER: {:#?}",
+        record.clashes
+    );
+    end::sticky(&record)
 }
 
 /// Kills the server and starts it again; how often it was deciding. Every second time it may still be on its way up.

@@ -48,7 +48,10 @@ async fn each_planted_violation_is_told_and_makes_verify_fail() -> Result<()> {
         return Ok(());
     };
     let verified = site.verify().await?;
-    ensure!(verified.code == Some(2), "without a configuration: {verified:?}");
+    ensure!(
+        verified.code == Some(2),
+        "without a configuration: {verified:?}"
+    );
     site.configure().await?;
     site.verify().await?.clean()?;
     sound(&mut site).await?;
@@ -64,11 +67,23 @@ async fn each_planted_violation_is_told_and_makes_verify_fail() -> Result<()> {
 
 async fn told(site: &Site, plant: &Plant) -> Result<()> {
     let verified = site.verify().await?;
-    ensure!(verified.code == Some(1), "{} {:?}: {verified:?}", plant.invariant, plant.names);
+    ensure!(
+        verified.code == Some(1),
+        "{} {:?}: {verified:?}",
+        plant.invariant,
+        plant.names
+    );
     let named = |line: &str| plant.names.iter().all(|name| line.contains(name));
     let begins = format!("{}: ", plant.invariant);
-    ensure!(verified.violations().any(named), "{:?}: {}", plant.names, verified.text);
-    let others = verified.violations().find(|line| !line.starts_with(&begins));
+    ensure!(
+        verified.violations().any(named),
+        "{:?}: {}",
+        plant.names,
+        verified.text
+    );
+    let others = verified
+        .violations()
+        .find(|line| !line.starts_with(&begins));
     ensure!(others.is_none(), "{others:?} was not planted");
     Ok(())
 }
@@ -92,9 +107,12 @@ async fn sound(site: &mut Site) -> Result<()> {
     let owner = site.write(set.manifest()).await?;
     let pod = bare("db-0").policy("immutable").owned_by(&owner);
     let uid = site.pod(pod, &["10.0.0.11"]).await?;
-    site.address("10.0.0.11", "sts_default_db_db-0", &uid, 1).await?;
-    site.address("10.0.0.12", "sts_default_db_db-1", "", 1).await?;
-    site.address("10.0.0.13", "sts_default_gone_gone-4", "", 2).await?;
+    site.address("10.0.0.11", "sts_default_db_db-0", &uid, 1)
+        .await?;
+    site.address("10.0.0.12", "sts_default_db_db-1", "", 1)
+        .await?;
+    site.address("10.0.0.13", "sts_default_gone_gone-4", "", 2)
+        .await?;
     site.address("10.0.0.14", "pool__blue_", "", 2).await
 }
 
@@ -115,7 +133,8 @@ async fn foreign(site: &mut Site) -> Result<()> {
 
 async fn second(site: &mut Site) -> Result<()> {
     let uid = live(site, "web", "10.0.0.10", ("", 0)).await?;
-    site.address("10.0.0.13", "NULL_default_NULL_web", &uid, 0).await
+    site.address("10.0.0.13", "NULL_default_NULL_web", &uid, 0)
+        .await
 }
 
 async fn none(site: &mut Site) -> Result<()> {
@@ -123,13 +142,15 @@ async fn none(site: &mut Site) -> Result<()> {
 }
 
 async fn gateway(site: &mut Site) -> Result<()> {
-    site.address("10.0.0.1", "NULL_default_NULL_db", "", 2).await
+    site.address("10.0.0.1", "NULL_default_NULL_db", "", 2)
+        .await
 }
 
 async fn node(site: &mut Site) -> Result<()> {
     let host = Node::new("host", [10, 0, 0, 15].into());
     site.write(&host.manifest()).await?;
-    site.address("10.0.0.15", "NULL_default_NULL_db", "", 2).await
+    site.address("10.0.0.15", "NULL_default_NULL_db", "", 2)
+        .await
 }
 
 async fn lost(site: &mut Site) -> Result<()> {
@@ -137,21 +158,26 @@ async fn lost(site: &mut Site) -> Result<()> {
 }
 
 async fn forgotten(site: &mut Site) -> Result<()> {
-    live(site, "kept", "10.0.0.17", ("never", 0)).await.map(drop)
+    live(site, "kept", "10.0.0.17", ("never", 0))
+        .await
+        .map(drop)
 }
 
 async fn leaked(site: &mut Site) -> Result<()> {
-    site.address("10.0.0.18", "NULL_default_NULL_ghost", "ghosts-uid", 0).await
+    site.address("10.0.0.18", "NULL_default_NULL_ghost", "ghosts-uid", 0)
+        .await
 }
 
 async fn outlived(site: &mut Site) -> Result<()> {
-    site.address("10.0.0.19", "sts_default_former_former-0", "", 1).await
+    site.address("10.0.0.19", "sts_default_former_former-0", "", 1)
+        .await
 }
 
 async fn surplus(site: &mut Site) -> Result<()> {
     let set = Workload::stateful_set("default", "db").replicas(2);
     site.write(set.manifest()).await?;
-    site.address("10.0.0.20", "sts_default_db_db-2", "", 1).await
+    site.address("10.0.0.20", "sts_default_db_db-2", "", 1)
+        .await
 }
 
 async fn pool(site: &mut Site) -> Result<()> {
@@ -172,7 +198,8 @@ async fn app(site: &mut Site) -> Result<()> {
     for (name, ip) in [("many-x7k2p", "10.0.0.23"), ("many-b8l3q", "10.0.0.24")] {
         let pod = bare(name).policy("immutable").owned_by(&replica_set);
         let uid = site.pod(pod, &[ip]).await?;
-        site.address(ip, &format!("dp_default_many_{name}"), &uid, 1).await?;
+        site.address(ip, &format!("dp_default_many_{name}"), &uid, 1)
+            .await?;
     }
     Ok(())
 }

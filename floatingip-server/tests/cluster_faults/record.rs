@@ -85,7 +85,8 @@ impl Record {
             let shared = theirs.addresses.iter().find(|ip| addresses.contains(ip));
             if let Some(ip) = shared.filter(|_| *other != uid) {
                 let (pod, version) = (&theirs.pod, pod.resource_version().unwrap_or_default());
-                let clash = format!("{ip} of {pod} ({other}) and {name} ({uid}) at version {version}");
+                let clash =
+                    format!("{ip} of {pod} ({other}) and {name} ({uid}) at version {version}");
                 self.clashes.push(clash);
             }
         }
@@ -107,7 +108,10 @@ impl Record {
 
 /// The addresses that a bound pod, not finished, has by its binding.
 pub(crate) fn addresses_in_use(pod: &Pod) -> Vec<String> {
-    let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    let bound = pod
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.node_name.is_some());
     match bound && !is_finished(pod) {
         true => addresses(pod).unwrap_or_default(),
         false => Vec::new(),
@@ -131,4 +135,39 @@ fn addresses(pod: &Pod) -> Option<Vec<String>> {
     let infos = args["common"]["ipinfos"].as_array()?.iter();
     let texts = infos.filter_map(|info| info["ip"].as_str()?.split('/').next());
     Some(texts.map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, phase: &str, address: &str) -> Pod {
+        let args = json!({"common": {"ipinfos": [{"ip": format!("{address}/24")}]}}).to_string();
+        let metadata =
+            json!({"name": name, "uid": name, "annotations": {"k8s.v1.cni.galaxy.io/args": args}});
+        let pod = json!({"metadata": metadata, "spec": {"containers": [], "nodeName": "a"}, "status": {"phase": phase}});
+        serde_json::from_value(pod).unwrap()
+    }
+
+    #[test]
+    fn two_owners_at_one_instant_are_a_clash_and_one_after_the_other_none() {
+        let mut record = Record::default();
+        record.take(Event::Apply(pod("a", "Running", "10.0.0.2")));
+        record.take(Event::Apply(pod("a", "Failed", "10.0.0.2")));
+        record.take(Event::Apply(pod("b", "Running", "10.0.0.2")));
+        record.take(Event::Delete(pod("b", "Running", "10.0.0.2")));
+        record.take(Event::Apply(pod("c", "Running", "10.0.0.2")));
+        assert_eq!((record.clashes.len(), record.bindings), (0, 3));
+        record.take(Event::Init);
+        record.take(Event::InitApply(pod("d", "Running", "10.0.0.2")));
+        record.take(Event::InitDone);
+        assert!(
+            record.clashes.is_empty(),
+            "c was gone by the end of the list"
+        );
+        record.take(Event::Apply(pod("e", "Running", "10.0.0.2")));
+        assert_eq!(record.clashes.len(), 1);
+    }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use floatingip_k8s::crd::install_crds;
 use floatingip_testkit::{ControlPlane, Node, Part, Verified, Workload, node, object, verify};
+use kube::Client;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, DynamicObject};
-use kube::Client;
 use serde_json::{Value, json};
 
 use crate::LIMIT;
@@ -104,7 +104,9 @@ impl Site {
         let now = DeleteParams::background().grace_period(0);
         while let Some(manifest) = self.written.pop() {
             let name = manifest["metadata"]["name"].as_str().context("no name")?;
-            object::api(&self.client, &manifest)?.delete(name, &now).await?;
+            object::api(&self.client, &manifest)?
+                .delete(name, &now)
+                .await?;
         }
         Ok(())
     }

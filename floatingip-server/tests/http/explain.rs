@@ -17,7 +17,11 @@ fn waiting() -> Explained {
                 "10.0.70.0/24".parse().unwrap(),
                 "is full".to_owned(),
             )]],
-            marked: vec![("10.0.70.9".parse().unwrap(), "two MACs answer".to_owned(), 540)],
+            marked: vec![(
+                "10.0.70.9".parse().unwrap(),
+                "two MACs answer".to_owned(),
+                540,
+            )],
             ..ExplainedNodes::default()
         }],
         ..Explained::default()

@@ -25,6 +25,18 @@ fn the_help_teaches() {
 }
 
 #[test]
+fn verify_says_what_it_checks_and_when_it_cannot() {
+    assert_eq!(
+        text(&["verify", "--help"]),
+        include_str!("../golden/help-verify.txt")
+    );
+    let said = say(&["verify", "--kubeconfig", "/nowhere/config"]);
+    assert_eq!(said.status.code(), Some(2), "{said:?}");
+    let error = String::from_utf8(said.stderr).unwrap();
+    assert!(error.contains("/nowhere/config"), "{error}");
+}
+
+#[test]
 fn the_version_is_the_packages() {
     let version = format!("floatingip-server {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(text(&["--version"]), version);

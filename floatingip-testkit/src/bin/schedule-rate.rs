@@ -12,7 +12,10 @@ use serde_json::json;
 /// How many pods are on their way at once.
 const IN_FLIGHT: [usize; 2] = [16, 64];
 
-#[expect(clippy::print_stderr, reason = "the terminal is this program's user interface")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the terminal is this program's user interface"
+)]
 fn main() -> ExitCode {
     let measured = tokio::runtime::Runtime::new()
         .context("no runtime")
@@ -26,7 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the terminal is this program's user interface")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the terminal is this program's user interface"
+)]
 async fn measure(arguments: Vec<String>) -> Result<()> {
     let server = arguments
         .first()

@@ -79,8 +79,8 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 7;
     pub(super) const EXAMPLES: usize = 3;
     pub(super) const BENCHES: usize = 4;
-    pub(super) const CLUSTER_SUITES: usize = 5;
-    pub(super) const CLUSTER_TESTS: usize = 16;
+    pub(super) const CLUSTER_SUITES: usize = 6;
+    pub(super) const CLUSTER_TESTS: usize = 19;
 }
 
 type Check = fn(&Workspace) -> Result<Done>;

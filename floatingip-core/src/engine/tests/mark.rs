@@ -228,3 +228,34 @@ fn a_quarantine_and_a_rest_do_not_take_each_other_off() {
     scene.sweep();
     assert!(scene.attempt(&replica("web-y")).is_err());
 }
+
+/// Nobody saw it end: it may have been deleted by force, and still run there.
+#[test]
+fn an_address_rests_too_when_a_sweep_finds_its_pod_gone_from_a_silent_node() {
+    let mut scene = Scene::of(&[subnet_a("10.0.0.1")]);
+    let pod = ordinal("db-0");
+    let ip = scene.allocate(&pod);
+    let node = pod.pod().node;
+    scene.node_is(&node, false);
+    scene.vanish(&pod);
+    scene.sweep();
+    assert!(!scene.is_free(ip));
+    assert!(scene.attempt(&ordinal("db-1")).is_err());
+    scene.node_is(&node, true);
+    scene.sweep();
+    assert!(scene.is_free(ip));
+}
+
+/// It finished before anybody forgot it, or never ran.
+#[test]
+fn an_address_does_not_rest_for_a_pod_that_certainly_does_not_run() {
+    let mut scene = Scene::two_subnets();
+    let (done, never) = (ordinal("db-0"), ordinal("db-1"));
+    let first = scene.allocate(&done);
+    let second = scene.attempt(&never).unwrap()[0];
+    scene.node_is(&done.pod().node, false);
+    scene.finish(&done);
+    scene.vanish(&never);
+    scene.sweep();
+    assert!(scene.is_free(first) && scene.is_free(second));
+}
