@@ -23,7 +23,7 @@ use crate::index::{KindRef, PodEntry};
 use crate::request::request_of;
 
 /// How many apps are looked up in one go.
-const SLICE: usize = 256;
+pub(super) const SLICE: usize = 256;
 /// How many live reads of apps one survey makes at most; the next one goes on.
 const MOST_READS: usize = 512;
 /// How long one of them may take.

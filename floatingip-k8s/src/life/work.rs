@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use floatingip_core::Name;
+use floatingip_core::engine::AppHolding;
 use floatingip_core::orchestrator::Stuck;
 use floatingip_core::owner::{AppRef, Owner};
 use floatingip_core::{Store, Timer};
@@ -10,6 +11,7 @@ use tracing::warn;
 
 use super::Life;
 use super::queue::Task;
+use super::survey::SLICE;
 use crate::event::{Notice, Severity, reference_of};
 use crate::index::NodeChange;
 
@@ -49,8 +51,24 @@ impl<S: Store, T: Timer> Life<S, T> {
             }
             NodeChange::Gone => {
                 self.core.engine().forget_node(name);
+                self.look_at_daemon_sets();
                 self.core.node_ready(name).await
             }
+        }
+    }
+
+    /// What they keep for a node goes with it, if their policy says so.
+    fn look_at_daemon_sets(&self) {
+        let mut after = None;
+        loop {
+            let apps = self.core.engine().apps_after(after.as_ref(), SLICE);
+            let Some(last) = apps.last() else { return };
+            after = Some(last.app.clone());
+            let loses = |holding: &AppHolding| {
+                holding.app.kind == "daemonset" && holding.freed_with_it > 0
+            };
+            let losing = apps.into_iter().filter(loses);
+            losing.for_each(|holding| self.ask(Task::App(holding.app)));
         }
     }
 

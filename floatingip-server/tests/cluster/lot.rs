@@ -95,6 +95,14 @@ impl Lot {
         address.trim_end_matches('0').to_owned()
     }
 
+    /// Takes the label away by which pods of the lot's apps come to a node.
+    pub(crate) async fn turn_away(&self, name: &str) -> Result<()> {
+        let node = self.node(name)?.manifest();
+        let change = json!({"metadata": {"labels": {LOT: null}}});
+        object::merge(&self.cluster.client(), &node, &change).await?;
+        Ok(())
+    }
+
     /// Takes a node's kubelet away, as a crash of the host does.
     pub(crate) async fn lose(&self, name: &str) -> Result<()> {
         node::lose(&self.cluster.client(), name).await

@@ -1,10 +1,15 @@
 //! What becomes of addresses when pods go, by policy and kind.
 
-use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
 use floatingip_testkit::Workload;
 
 use crate::lot::Lot;
 use crate::view::PodView;
+
+/// On a busy machine; the survey of everything comes once a minute.
+const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) async fn none(lot: Lot) -> Result<()> {
     let web = Workload::stateful_set(&lot.namespace, "web").replicas(2);
@@ -61,4 +66,33 @@ async fn replaced(lot: &Lot, app: Workload) -> Result<(Workload, [PodView; 2])> 
     );
     let after = lot.replace(&app, second).await?;
     Ok((app, [second.clone(), after]))
+}
+
+/// The DaemonSet leaves the node, which keeps its address; the node leaves the cluster, and the address is free.
+pub(crate) async fn node_of_a_daemon_set(lot: Lot) -> Result<()> {
+    let agent = Workload::daemon_set(&lot.namespace, "agent").policy("immutable");
+    let agent = lot.create(agent).await?;
+    let pods = lot.running(&agent, 3).await?;
+    let node = pods[0].node.clone().context("no node")?;
+    lot.turn_away(&node).await?;
+    lot.running(&agent, 2).await?;
+    listed(&lot, [1, 2]).await?;
+    lot.delete_node(&node).await?;
+    let start = Instant::now();
+    listed(&lot, [0, 2]).await?;
+    // Long before everything is surveyed.
+    ensure!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
+    Ok(())
+}
+
+/// Waits until so many addresses are kept, and so many used.
+async fn listed(lot: &Lot, counts: [usize; 2]) -> Result<()> {
+    let what = format!("{counts:?} addresses kept and used");
+    lot.eventually(&what, || async {
+        let rows = lot.listed("appType=daemonset").await?;
+        let with = |status| rows.iter().filter(|row| row["status"] == status).count();
+        ensure!([with("Deleted"), with("Running")] == counts, "{rows:?}");
+        Ok(())
+    })
+    .await
 }

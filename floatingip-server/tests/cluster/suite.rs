@@ -24,6 +24,10 @@ const TESTS: &[Test] = &[
     Test::new("a_stateful_set_under_never_keeps_addresses", |lot| {
         Box::pin(policy::never(lot))
     }),
+    Test::new(
+        "what_a_daemon_set_keeps_for_a_node_is_freed_with_the_node",
+        |lot| Box::pin(policy::node_of_a_daemon_set(lot)),
+    ),
 ];
 
 /// `floatingip-server verify` and the clean end of the server, which are tests too.

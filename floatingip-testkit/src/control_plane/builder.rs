@@ -23,6 +23,8 @@ pub struct Builder {
     node_grace: Duration,
 }
 
+type Launches = Vec<(Part, Launch)>;
+
 impl Builder {
     pub(super) fn new(assets: Assets) -> Self {
         Self {
@@ -69,7 +71,8 @@ impl Builder {
         self
     }
 
-    /// Starts everything at once, and waits until every part is ready.
+    /// Starts etcd and the API server, then all others at once, and waits until every part is ready. The controller
+    /// manager gives up if it has to wait for ten seconds, which a busy machine makes it do.
     ///
     /// # Errors
     /// A part cannot be started, ends at once, or is not ready in time.
@@ -78,26 +81,30 @@ impl Builder {
             .prefix("floatingip-plane-")
             .tempdir()?;
         let site = Site::new(self.assets.clone(), folder.path())?;
-        let mut parts = BTreeMap::new();
-        for (part, launch) in self.launches(&site)? {
-            parts.insert(part, Process::start(launch)?);
-        }
+        let (first, others) = self.launches(&site)?;
         let client = client(&site.kubeconfig()).await?;
-        let plane = ControlPlane {
-            parts,
+        let mut plane = ControlPlane {
+            parts: BTreeMap::new(),
             site,
             client,
             _folder: folder,
         };
-        plane.wait_all_ready().await?;
+        for launches in [first, others] {
+            for (part, launch) in launches {
+                plane.parts.insert(part, Process::start(launch)?);
+            }
+            plane.wait_all_ready().await?;
+        }
         Ok(plane)
     }
 
-    fn launches(&self, site: &Site) -> Result<Vec<(Part, Launch)>> {
-        let mut launches = vec![
+    /// Those that the others need, and the others.
+    fn launches(&self, site: &Site) -> Result<(Launches, Launches)> {
+        let first = vec![
             (Part::Etcd, site.etcd()),
             (Part::ApiServer, site.api_server()),
         ];
+        let mut launches = Launches::new();
         if let Some(extender) = &self.scheduler {
             launches.push((Part::Scheduler, site.scheduler(extender.as_ref())?));
         }
@@ -110,7 +117,7 @@ impl Builder {
         if self.kwok {
             launches.push((Part::Kwok, site.kwok(self.node_grace)));
         }
-        Ok(launches)
+        Ok((first, launches))
     }
 }
 

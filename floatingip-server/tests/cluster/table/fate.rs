@@ -44,15 +44,14 @@ pub(crate) fn of(kind: Kind, policy: Policy, happening: Happening) -> Fate {
     match (kind, happening) {
         (Kind::Job, Happening::PodDeleted) if kept_without_slot => Fate::Refused,
         (Kind::Job, _) if kept_without_slot => REFUSED,
-        (_, Happening::PodDeleted) => pod_deleted(kind, policy),
+        (Kind::Pod | Kind::ReplicaSet | Kind::Job, Happening::OldPodsFirst) => NO_UPDATES,
+        (_, Happening::PodDeleted | Happening::OldPodsFirst) => within_its_slots(kind, policy),
         (_, Happening::NodeLost) => node_lost(kind, policy),
         (_, Happening::ScaledDownAndUp) => scaled(kind, policy),
         (Kind::Pod, Happening::AppDeleted | Happening::AppRecreated) => ONE_BY_ITSELF,
         (_, Happening::AppDeleted) if policy.outlives_the_app() => Fate::Kept,
         (_, Happening::AppDeleted) => Fate::Freed,
         (_, Happening::AppRecreated) => beyond_its_slots(kind, policy),
-        (Kind::Pod | Kind::ReplicaSet | Kind::Job, Happening::OldPodsFirst) => NO_UPDATES,
-        (_, Happening::OldPodsFirst) => pod_deleted(kind, policy),
         (_, Happening::SurgeAllowed) => surge_allowed(kind, policy),
         (_, Happening::SurgeNotAllowed) => surge_not_allowed(kind, policy),
         (Kind::Job, Happening::PolicyChanged) => {
@@ -62,8 +61,8 @@ pub(crate) fn of(kind: Kind, policy: Policy, happening: Happening) -> Fate {
     }
 }
 
-/// The app goes on as it was.
-fn pod_deleted(kind: Kind, policy: Policy) -> Fate {
+/// The app has a slot for the next pods too.
+fn within_its_slots(kind: Kind, policy: Policy) -> Fate {
     match policy {
         Policy::PodDelete => Fate::Freed,
         _ => back(kind),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use super::Cell;
-use super::axes::{Kind, Policy};
+use super::axes::{Happening, Kind, Policy};
 use super::fate::Fate;
 
 /// Set to `1`, the file is written instead of being compared.
@@ -31,8 +31,6 @@ and events with it. `FLOATINGIP_UPDATE=1 cargo test -p floatingip-server --test 
 | left in pool | the address stays with the former pool; pods that come after get others |
 | refused | the pods stay pending, and an event says why |
 | n/a | cannot happen |
-
-The policy changes from `\"\"` to `immutable`, from `immutable` to `never`, from `never` to `\"\"`, and from one pool to another.
 ";
 
 impl Fate {
@@ -52,6 +50,18 @@ impl Fate {
             Self::NotApplicable(why) => return format!("n/a: {why}"),
         };
         word.to_owned()
+    }
+}
+
+impl Cell {
+    fn text(&self) -> String {
+        let change = match (self.happening, self.policy) {
+            _ if !self.is_applicable() => String::new(),
+            (Happening::PolicyChanged, Policy::Pool) => "to another pool: ".to_owned(),
+            (Happening::PolicyChanged, policy) => format!("to {}: ", policy.next().title()),
+            _ => String::new(),
+        };
+        format!("{change}{}", self.fate.text())
     }
 }
 
@@ -80,7 +90,7 @@ fn line(row: &[&Cell], remark: impl Fn(&Cell) -> &'static str) -> String {
         .map_or("", |cell| cell.happening.title(cell.kind));
     let cells = row
         .iter()
-        .map(|cell| format!("{}{}", remark(cell), cell.fate.text()));
+        .map(|cell| format!("{}{}", remark(cell), cell.text()));
     format!("| {title} | {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 

@@ -218,9 +218,8 @@ impl App {
     fn code(&self) -> u64 {
         match (self.policy, self.kind) {
             (Policy::PodDelete, _) => 0,
-            (Policy::Immutable, Kind::Pod) => 2,
-            (Policy::Immutable, _) => 1,
-            (Policy::Never | Policy::Pool, _) => 2,
+            (Policy::Immutable, kind) if kind != Kind::Pod => 1,
+            _ => 2,
         }
     }
 }
