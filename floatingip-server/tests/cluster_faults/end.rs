@@ -13,17 +13,20 @@ use crate::LIMIT;
 use crate::apps::{APPS, App, IN_THE_END, NAMESPACE};
 use crate::record::{Record, addresses_in_use, is_finished, phase};
 
-/// Pods that run, by app.
-type Running = BTreeMap<&'static str, Vec<Pod>>;
+/// FloatingIPs, by address.
+type Records = BTreeMap<String, Value>;
 
-/// Waits until every app has its replicas, and all of them run.
-pub(crate) async fn come_to_rest(client: &Client) -> Result<Running> {
-    eventually(LIMIT, "every app at its size", || async {
-        let mut running = Running::new();
+/// Waits until every app has its replicas, all of them run, each with an address of its own that its FloatingIP
+/// gives it, and no address is kept for nothing. All of it is read anew each time: a rollout may still be on its way.
+pub(crate) async fn come_to_rest(client: &Client) -> Result<()> {
+    eventually(LIMIT, "every app at its size, without leaks", || async {
+        let records = records(client).await?;
+        let mut running = Vec::new();
         for app in &APPS {
-            running.insert(app.name, pods(client, app).await?);
+            running.extend(pods(client, app).await?);
         }
-        Ok(running)
+        one_owner(&records, &running)?;
+        no_leak(&records, &running)
     })
     .await
 }
@@ -49,11 +52,9 @@ async fn pods(client: &Client, app: &App) -> Result<Vec<Pod>> {
     Ok(pods)
 }
 
-/// ONE-OWNER now: each pod has one address, no two the same, and its FloatingIP says so.
-pub(crate) async fn one_owner(client: &Client, running: &Running) -> Result<()> {
-    let records = records(client).await?;
+fn one_owner(records: &Records, running: &[Pod]) -> Result<()> {
     let mut seen = BTreeSet::new();
-    for pod in running.values().flatten() {
+    for pod in running {
         let (name, addresses) = (pod.name_any(), addresses_in_use(pod));
         let [address] = addresses.as_slice() else {
             anyhow::bail!("{name} has {addresses:?}");
@@ -71,20 +72,16 @@ pub(crate) async fn one_owner(client: &Client, running: &Running) -> Result<()> 
     Ok(())
 }
 
-/// No leak: what nothing keeps is free within a few sweeps.
-pub(crate) async fn no_leak(client: &Client, running: &Running) -> Result<()> {
-    let uids: BTreeSet<String> = running.values().flatten().filter_map(Pod::uid).collect();
-    eventually(LIMIT, "every address has a reason", || async {
-        for (ip, record) in records(client).await? {
-            let reason = match uid(&record) {
-                Some(uid) => uids.contains(&uid),
-                None => may_be_kept(&record),
-            };
-            ensure!(reason, "{ip}: {record}");
-        }
-        Ok(())
-    })
-    .await
+fn no_leak(records: &Records, running: &[Pod]) -> Result<()> {
+    let uids: BTreeSet<String> = running.iter().filter_map(Pod::uid).collect();
+    for (ip, record) in records {
+        let reason = match uid(record) {
+            Some(uid) => uids.contains(&uid),
+            None => may_be_kept(record),
+        };
+        ensure!(reason, "{ip} is kept for nothing: {}", record["spec"]);
+    }
+    Ok(())
 }
 
 /// Whether a FloatingIP without a pod may be there: under `never`, for a slot or a pool. What is kept under
@@ -103,7 +100,11 @@ pub(crate) fn sticky(record: &Record) -> Result<()> {
     let mut looked_at = 0;
     for (pod, addresses) in &record.history {
         if pod.starts_with("set-never-") || pod == "set-immutable-0" {
-            ensure!(addresses.len() == 1, "STICKY: {pod} had {addresses:?}");
+            ensure!(
+                addresses.len() == 1,
+                "STICKY: {pod} had {addresses:?}:\n{}",
+                record.traced(pod)
+            );
             looked_at += 1;
         }
     }
@@ -111,7 +112,7 @@ pub(crate) fn sticky(record: &Record) -> Result<()> {
     Ok(())
 }
 
-async fn records(client: &Client) -> Result<BTreeMap<String, Value>> {
+async fn records(client: &Client) -> Result<Records> {
     let kind = json!({"apiVersion": "galaxy.k8s.io/v1alpha1", "kind": "FloatingIP"});
     let list = object::api(client, &kind)?
         .list(&ListParams::default())

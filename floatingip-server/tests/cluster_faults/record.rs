@@ -5,12 +5,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use floatingip_testkit::object;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::DynamicObject;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The states of pods follow each other as the API server made them, so that what this shows was so.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) history: BTreeMap<String, BTreeSet<String>>,
     /// Two owners at one instant.
     pub(crate) clashes: Vec<String>,
+    /// Every change of a binding and of a FloatingIP, for the text of a failure.
+    trace: Vec<String>,
     /// How often a pod was bound.
     pub(crate) bindings: usize,
     /// The list that is not at its end.
@@ -42,8 +46,28 @@ impl Recorder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the pods of a namespace for ever.
+    /// Follows the pods of a namespace, and all FloatingIPs, for ever.
     pub(crate) async fn follow(&self, client: Client, namespace: &str) -> Result<()> {
+        tokio::try_join!(
+            self.follow_addresses(client.clone()),
+            self.follow_pods(client, namespace)
+        )?;
+        Ok(())
+    }
+
+    async fn follow_addresses(&self, client: Client) -> Result<()> {
+        let kind = json!({"apiVersion": "galaxy.k8s.io/v1alpha1", "kind": "FloatingIP"});
+        let resource = object::resource(&kind)?;
+        let addresses = Api::all_with(client, &resource);
+        let events = watcher(addresses, watcher::Config::default()).default_backoff();
+        let mut events = pin!(events.into_stream());
+        while let Some(event) = events.next().await {
+            self.read().trace_address(&event?);
+        }
+        anyhow::bail!("the watch of FloatingIPs has ended")
+    }
+
+    async fn follow_pods(&self, client: Client, namespace: &str) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let events = watcher(pods, watcher::Config::default()).default_backoff();
         let mut events = pin!(events.into_stream());
@@ -55,6 +79,27 @@ impl Recorder {
 }
 
 impl Record {
+    /// What was seen that has this text in it.
+    pub(crate) fn traced(&self, text: &str) -> String {
+        let lines = self.trace.iter().filter(|line| line.contains(text));
+        lines.cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    fn trace_address(&mut self, event: &Event<DynamicObject>) {
+        let (what, object) = match event {
+            Event::Apply(object) | Event::InitApply(object) => ("is", object),
+            Event::Delete(object) => ("was", object),
+            Event::Init | Event::InitDone => return,
+        };
+        let version = object.resource_version().unwrap_or_default();
+        let (ip, spec) = (object.name_any(), &object.data["spec"]);
+        let line = format!(
+            "{version}: floatingip {ip} {what} {} {}",
+            spec["key"], spec["attribute"]
+        );
+        self.trace.push(line);
+    }
+
     fn take(&mut self, event: Event<Pod>) {
         match event {
             Event::Init => self.list.clear(),
@@ -94,6 +139,12 @@ impl Record {
             .entry(name.clone())
             .or_default()
             .extend(addresses.iter().cloned());
+        if !self.uses.contains_key(&uid) {
+            let version = pod.resource_version().unwrap_or_default();
+            self.trace.push(format!(
+                "{version}: pod {name} ({uid}) is bound with {addresses:?}"
+            ));
+        }
         let used = Use {
             pod: name,
             addresses,
@@ -102,7 +153,14 @@ impl Record {
     }
 
     fn ended(&mut self, pod: &Pod) {
-        self.uses.remove(&pod.uid().unwrap_or_default());
+        let uid = pod.uid().unwrap_or_default();
+        let version = pod.resource_version().unwrap_or_default();
+        if let Some(used) = self.uses.remove(&uid) {
+            let (name, ips) = (used.pod, used.addresses);
+            self.trace.push(format!(
+                "{version}: pod {name} ({uid}) no longer uses {ips:?}"
+            ));
+        }
     }
 }
 
@@ -139,8 +197,6 @@ fn addresses(pod: &Pod) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn pod(name: &str, phase: &str, address: &str) -> Pod {
