@@ -45,15 +45,17 @@ impl<S: Store, T: Timer> Extender<S, T> {
     }
 
     pub(super) fn tell(&self, pod: &PodEntry, reasons: &[&Reason]) {
-        // No node was offered: others refused the pod.
-        let Some(first) = reasons.first() else { return };
-        let texts: Vec<&str> = reasons.iter().map(|reason| &*reason.text).collect();
-        let shown = texts.iter().take(MOST_REASONS);
+        // Without any, no node was offered: others refused the pod.
+        let Some(event) = reasons.iter().find_map(|reason| reason.event) else {
+            return;
+        };
+        let texts = reasons.iter().map(|reason| reason.text.as_str());
+        let shown: Vec<&str> = texts.take(MOST_REASONS).collect();
         self.reporter.tell(Notice {
             regarding: pod_reference(&pod.namespace, &pod.name, &pod.uid),
             severity: Severity::Warning,
-            reason: first.event,
-            note: shown.copied().collect::<Vec<_>>().join("; "),
+            reason: event,
+            note: shown.join("; "),
         });
     }
 }

@@ -12,8 +12,8 @@ pub(super) struct Reason {
     pub(super) text: Name,
     /// Whether the end of other pods could make the node good.
     pub(super) resolvable: bool,
-    /// What it is called in the pod's event.
-    pub(super) event: &'static str,
+    /// What it is called in the pod's event; none where it is over before anybody could read one.
+    pub(super) event: Option<&'static str>,
 }
 
 /// There is nothing to give.
@@ -28,7 +28,7 @@ impl Reason {
         Self {
             text: Name::from(format!("floating IP: {text}")),
             resolvable: false,
-            event,
+            event: Some(event),
         }
     }
 
@@ -58,9 +58,11 @@ impl From<&Refusal> for Reason {
             },
             Refusal::AppFull { .. } => Self::new(WAITS, &format!("{refusal}. {ROLLOUT}")),
             Refusal::WaitingFor { .. } => Self::new(WAITS, &format!("{refusal}. {SAME_SLOT}")),
-            Refusal::Busy { .. } | Refusal::StaleReach | Refusal::Quarantined { .. } => {
-                Self::new(WAITS, &refusal.to_string())
-            }
+            Refusal::Busy { .. } | Refusal::StaleReach => Self {
+                event: None,
+                ..Self::new(WAITS, &refusal.to_string())
+            },
+            Refusal::Quarantined { .. } => Self::new(WAITS, &refusal.to_string()),
             Refusal::NoSubnet | Refusal::WrongNode { .. } => {
                 Self::new(NO_ADDRESS, &refusal.to_string())
             }
@@ -113,6 +115,13 @@ mod tests {
         let reason = Reason::from(&refusal);
         assert_eq!(&*reason.text, "floating IP: subnet 10.0.70.0/24 is full");
         assert!(reason.resolvable);
+    }
+
+    #[test]
+    fn what_is_over_at_once_is_no_event() {
+        let ip = "10.0.70.2".parse().unwrap();
+        assert_eq!(Reason::from(&Refusal::Busy { ip }).event, None);
+        assert_eq!(Reason::from(&Refusal::NoSubnet).event, Some(NO_ADDRESS));
     }
 
     #[test]

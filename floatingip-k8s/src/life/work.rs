@@ -64,9 +64,8 @@ impl<S: Store, T: Timer> Life<S, T> {
             let apps = self.core.engine().apps_after(after.as_ref(), SLICE);
             let Some(last) = apps.last() else { return };
             after = Some(last.app.clone());
-            let loses = |holding: &AppHolding| {
-                holding.app.kind == "daemonset" && holding.freed_with_it > 0
-            };
+            let loses =
+                |holding: &AppHolding| holding.app.kind == "daemonset" && holding.freed_with_it > 0;
             let losing = apps.into_iter().filter(loses);
             losing.for_each(|holding| self.ask(Task::App(holding.app)));
         }
