@@ -1,15 +1,14 @@
 //! The part of the cluster that one test has to itself.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use floatingip_testkit::{Node, Workload, eventually, node, object};
-use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, ListParams};
+use floatingip_testkit::{Assets, Node, Workload, eventually, node, object};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, LIMIT};
+use crate::cluster::{Cluster, LIMIT, config_map};
 use crate::seed;
 use crate::suite::Test;
 use crate::view::PodView;
@@ -66,11 +65,118 @@ impl Lot {
         Ok(lots)
     }
 
+    /// A lot on a control plane to itself, with no other addresses configured.
+    pub(crate) async fn alone(assets: Assets, test: &Test) -> Result<Self> {
+        let document = Value::Array(entries(0, test)).to_string();
+        let cluster = Cluster::start(assets, &config_map(&document).to_string()).await?;
+        let lot = Self {
+            cluster: Arc::new(cluster),
+            namespace: "lot-0".to_owned(),
+            number: 0,
+        };
+        let client = lot.cluster.client();
+        node::create_all(&client, &nodes(0, test)).await?;
+        node::all_ready(&client, LIMIT).await?;
+        object::create(&client, &namespace(&lot.namespace)).await?;
+        Ok(lot)
+    }
+
     /// Makes an app whose pods stay on this lot's nodes.
     pub(crate) async fn create(&self, app: Workload) -> Result<Workload> {
         let app = app.on_nodes(LOT, &self.number.to_string());
         object::create(&self.cluster.client(), app.manifest()).await?;
         Ok(app)
+    }
+
+    /// A name that no other lot uses, for what has no namespace.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.namespace)
+    }
+
+    /// An address of a rack's pod subnet.
+    pub(crate) fn address(&self, rack: u8, last: u8) -> String {
+        pod_address(self.number, rack, last).to_string()
+    }
+
+    /// The first half of IPv6 addresses that no other lot uses.
+    pub(crate) fn net6(&self) -> String {
+        format!("fd00:{:x}", self.number)
+    }
+
+    /// A pod subnet, as reasons name it.
+    pub(crate) fn subnet(&self, rack: u8) -> String {
+        format!("{}/24", self.address(rack, 0))
+    }
+
+    /// A node in a rack, which only this lot's pods use.
+    pub(crate) fn node(&self, rack: u8, last: u8) -> Node {
+        node_of(self.number, rack, last)
+    }
+
+    /// An entry of the configuration: nodes of one rack may use these addresses of another's pod subnet.
+    pub(crate) fn entry(&self, nodes: u8, pods: u8, last: RangeInclusive<u8>) -> Value {
+        entry(self.number, nodes, pods, last)
+    }
+
+    /// Sets the number of replicas.
+    pub(crate) async fn scale(&self, app: &Workload, replicas: u32) -> Result<()> {
+        object::scale(&self.cluster.client(), app.manifest(), replicas).await
+    }
+
+    /// Deletes an app, or a pod by itself.
+    pub(crate) async fn delete(&self, app: &Workload) -> Result<()> {
+        object::delete(&self.cluster.client(), app.manifest()).await
+    }
+
+    /// Waits until so many pods of an app run, others aside, and returns their addresses, sorted.
+    pub(crate) async fn addresses(&self, app: &Workload, running: usize) -> Result<Vec<String>> {
+        let what = format!("{running} running pods of {}", app.selector());
+        self.eventually(&what, || async {
+            let pods = self.pods(app).await?;
+            let pods: Vec<&PodView> = pods.iter().filter(|pod| pod.is_running()).collect();
+            ensure!(pods.len() == running, "{} run", pods.len());
+            let addresses = pods.iter().flat_map(|pod| pod.addresses());
+            let mut addresses: Vec<String> = addresses.map(str::to_owned).collect();
+            addresses.sort();
+            Ok(addresses)
+        })
+        .await
+    }
+
+    /// Waits until so many pods of an app are unschedulable and the scheduler's message says `why`.
+    pub(crate) async fn refused(&self, app: &Workload, count: usize, why: &str) -> Result<()> {
+        let what = format!("{count} pods of {} wait: {why}", app.selector());
+        self.eventually(&what, || async {
+            let pods = self.pods(app).await?;
+            let messages = pods.iter().filter_map(|pod| pod.waits.as_deref());
+            let refused = messages.filter(|message| message.contains(why)).count();
+            ensure!(refused == count, "{refused} do");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits for an event in this namespace.
+    pub(crate) async fn told(&self, reason: &str, text: &str) -> Result<()> {
+        self.cluster.told(&self.namespace, reason, text).await
+    }
+
+    /// The FloatingIP object of an address.
+    pub(crate) async fn record(&self, address: &str) -> Result<Option<Value>> {
+        self.cluster.record(address).await
+    }
+
+    /// Deletes an app that keeps its addresses, and waits until no pod has one any more.
+    pub(crate) async fn leave(&self, app: &Workload) -> Result<()> {
+        self.delete(app).await?;
+        self.running(app, 0).await?;
+        self.eventually("addresses in reserve", || async {
+            let rows = self.listed("sort=ip").await?;
+            let live = rows.iter().filter(|row| row["status"] == "Running").count();
+            ensure!(live == 0, "{rows:?}");
+            Ok(())
+        })
+        .await
     }
 
     /// The pods of an app, by name.
@@ -153,18 +259,7 @@ impl Lot {
 
     /// The events of the namespace, one per line.
     pub(crate) async fn events(&self) -> Result<Vec<String>> {
-        let events: Api<Event> = Api::namespaced(self.cluster.client(), &self.namespace);
-        let events = events.list(&ListParams::default()).await?;
-        let line = |event: &Event| {
-            let object = event.involved_object.name.as_deref().unwrap_or_default();
-            let text = |field: &Option<String>| field.clone().unwrap_or_default();
-            format!(
-                "  {object}: {} {}",
-                text(&event.reason),
-                text(&event.message)
-            )
-        };
-        Ok(events.iter().map(line).collect())
+        self.cluster.events(&self.namespace).await
     }
 }
 
@@ -178,32 +273,35 @@ fn pod_address(number: u8, rack: u8, last: u8) -> Ipv4Addr {
 }
 
 fn entries(number: u8, test: &Test) -> Vec<Value> {
-    let entry = |rack| {
-        let address = |last| pod_address(number, rack, last);
-        json!({
-            "nodeSubnets": [format!("{}/24", node_subnet(number, rack))],
-            "ips": [format!("{}~{}", address(2), address(1 + test.addresses))],
-            "subnet": format!("{}/24", address(0)),
-            "gateway": address(1),
-            "vlan": 2,
-        })
-    };
-    (0..test.racks).map(entry).collect()
+    let last = 1 + test.addresses;
+    (0..test.racks)
+        .map(|rack| entry(number, rack, rack, 2..=last))
+        .collect()
+}
+
+fn entry(number: u8, nodes: u8, pods: u8, last: RangeInclusive<u8>) -> Value {
+    let address = |last| pod_address(number, pods, last);
+    json!({
+        "nodeSubnets": [format!("{}/24", node_subnet(number, nodes))],
+        "ips": [format!("{}~{}", address(*last.start()), address(*last.end()))],
+        "subnet": format!("{}/24", address(0)),
+        "gateway": address(1),
+        "vlan": 2,
+    })
 }
 
 fn nodes(number: u8, test: &Test) -> Vec<Node> {
-    let node = |rack: u8, last: u8| {
-        let [a, b, c, _] = node_subnet(number, rack).octets();
-        let node = Node::new(
-            format!("lot-{number}-{rack}-{last}"),
-            [a, b, c, last].into(),
-        );
-        node.label(LOT, number.to_string())
-            .label("rack", rack.to_string())
-    };
     (0..test.racks)
-        .flat_map(|rack| (1..=test.nodes).map(move |last| node(rack, last)))
+        .flat_map(|rack| (1..=test.nodes).map(move |last| node_of(number, rack, last)))
         .collect()
+}
+
+fn node_of(number: u8, rack: u8, last: u8) -> Node {
+    let [a, b, c, _] = node_subnet(number, rack).octets();
+    let name = format!("lot-{number}-{rack}-{last}");
+    Node::new(name, [a, b, c, last].into())
+        .label(LOT, number.to_string())
+        .label("rack", rack.to_string())
 }
 
 fn namespace(name: &str) -> Value {

@@ -8,11 +8,30 @@ use floatingip_testkit::{Assets, Part};
 
 use crate::cluster::Cluster;
 use crate::lot::Lot;
+use crate::policy;
 use crate::runner::{Arguments, Case, Outcome, Runner};
-use crate::{policy, seed};
+use crate::{
+    configuration, ending, pool, preempt, reason, record, request, seed, standby, start, wake,
+};
 
-/// All tests that have a lot. Their numbers, and with them their addresses, are their places here.
-const TESTS: &[Test] = &[
+/// All tests that have a lot. Their numbers, and with them their addresses, are their places in the whole.
+const LOTS: &[&[Test]] = &[
+    POLICIES,
+    pool::TESTS,
+    wake::TESTS,
+    record::TESTS,
+    configuration::TESTS,
+    reason::TESTS,
+    ending::TESTS,
+    request::TESTS,
+    preempt::TESTS,
+    wake::LAST,
+];
+
+/// All tests that have a control plane to themselves: what they do concerns a whole cluster.
+const ALONE: &[&[Alone]] = &[pool::ALONE, start::ALONE, standby::ALONE];
+
+const POLICIES: &[Test] = &[
     Test::new(
         "a_stateful_set_without_policy_frees_addresses_with_its_pods",
         |lot| Box::pin(policy::none(lot)),
@@ -46,7 +65,7 @@ pub(crate) type Body = fn(Lot) -> Outcome;
 
 impl Test {
     /// With one rack of three nodes and 100 addresses.
-    const fn new(name: &'static str, run: Body) -> Self {
+    pub(crate) const fn new(name: &'static str, run: Body) -> Self {
         Self {
             name,
             racks: 1,
@@ -55,7 +74,28 @@ impl Test {
             run,
         }
     }
+
+    /// With so many nodes in each rack.
+    pub(crate) const fn nodes(mut self, nodes: u8) -> Self {
+        self.nodes = nodes;
+        self
+    }
+
+    /// With so many addresses in each rack.
+    pub(crate) const fn addresses(mut self, addresses: u8) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// With so many racks.
+    pub(crate) const fn racks(mut self, racks: u8) -> Self {
+        self.racks = racks;
+        self
+    }
 }
+
+/// A test with a control plane of its own, which it starts from these programs.
+pub(crate) type Alone = (&'static str, fn(Assets) -> Outcome);
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse(std::env::args().skip(1));
@@ -73,19 +113,22 @@ pub(crate) fn main() -> ExitCode {
 /// First the seed's own document, whose configuration stands alone; then, with all others added, the rest.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let seed_cases = arguments.chosen(seed::TESTS, |(name, _)| name);
-    let tests: Vec<(usize, &Test)> = TESTS.iter().enumerate().collect();
+    let with_lots = LOTS.concat();
+    let tests: Vec<(usize, &Test)> = with_lots.iter().enumerate().collect();
     let tests = arguments.chosen(&tests, |(_, test)| test.name);
-    let all = seed::TESTS.len() + TESTS.len() + LAST;
-    let chosen = match seed_cases.len() + tests.len() {
-        0 => 0,
-        some => some + LAST,
-    };
+    let with_planes = ALONE.concat();
+    let alone = arguments.chosen(&with_planes, |(name, _)| name);
+    let all = seed::TESTS.len() + with_lots.len() + with_planes.len() + LAST;
+    let chosen = alone.len()
+        + match seed_cases.len() + tests.len() {
+            0 => 0,
+            some => some + LAST,
+        };
     let mut runner = Runner::new(all, chosen, arguments.at_a_time);
     if arguments.list_only || chosen == 0 {
-        let names = seed_cases
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(tests.iter().map(|(_, test)| test.name));
+        let shared = seed_cases.iter().map(|(name, _)| *name);
+        let names = shared.chain(tests.iter().map(|(_, test)| test.name));
+        let names = names.chain(alone.iter().map(|(name, _)| *name));
         names.for_each(|name| println!("{name}: test"));
         return Ok(arguments.list_only || runner.finish());
     }
@@ -93,7 +136,15 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         runner.skip(chosen);
         return Ok(runner.finish());
     };
-    let cluster = Arc::new(Cluster::start(assets, seed::CONFIG_MAP).await?);
+    let with_planes = alone
+        .iter()
+        .map(|(name, body)| Case::new(name, body(assets.clone())));
+    let mut cases: Vec<Case> = with_planes.collect();
+    if seed_cases.is_empty() && tests.is_empty() {
+        runner.run(cases).await;
+        return Ok(runner.finish());
+    }
+    let cluster = Arc::new(Cluster::start(assets.clone(), seed::CONFIG_MAP).await?);
 
     for (name, body) in seed_cases {
         runner
@@ -101,13 +152,14 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             .await;
     }
     if !tests.is_empty() {
-        let lots = Lot::lay_out(&cluster, TESTS, &tests).await?;
-        let cases = tests
+        let lots = Lot::lay_out(&cluster, &with_lots, &tests).await?;
+        let with_lots = tests
             .iter()
             .zip(lots)
             .map(|((_, test), lot)| Case::new(test.name, (test.run)(lot)));
-        runner.run(cases.collect()).await;
+        cases.extend(with_lots);
     }
+    runner.run(cases).await;
     let verified = Arc::clone(&cluster);
     let verify = Case::new(
         "verify_finds_every_invariant_held",
