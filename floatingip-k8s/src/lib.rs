@@ -90,6 +90,7 @@ pub mod index;
 pub mod lease;
 pub mod life;
 pub mod object;
+pub mod pool;
 pub mod request;
 #[cfg(test)]
 mod scripted;

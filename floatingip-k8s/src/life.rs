@@ -164,6 +164,11 @@ impl<S: Store, T: Timer> Life<S, T> {
         self.ask(Task::Pool(pool));
     }
 
+    /// Somebody else deleted this pool.
+    pub fn pool_deleted(&self, pool: PoolName) {
+        self.ask(Task::PoolGone(pool));
+    }
+
     /// Prepares to decide: takes in what bound pods use, before anybody else could be given it, and the
     /// addresses of nodes. To be awaited when this process begins to lead and its watches are current.
     pub async fn begin(&self) {

@@ -147,7 +147,11 @@ impl CrdStore {
         status: &PoolStatus,
     ) -> Result<(), kube::Error> {
         let api = Api::<Pool>::namespaced(self.client.clone(), &self.options.pool_namespace);
-        let patch = Patch::Merge(json!({ "status": status }));
+        // Named also where there is none, so that a former message goes.
+        let message = &status.message;
+        let patch = Patch::Merge(json!({ "status": {
+            "addresses": status.addresses, "inUse": status.in_use, "owed": status.owed, "message": message,
+        }}));
         api.patch_status(pool.as_str(), &PatchParams::default(), &patch)
             .await
             .map(drop)

@@ -6,6 +6,7 @@
 mod wake;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,11 +28,22 @@ const UNSEEN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default)]
 pub struct Waiting(Arc<Mutex<BTreeMap<Name, Refused>>>);
 
+/// Where a pod could go but for its address: one node of each kind that was offered for it. The default is any node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// One of those that are alike.
+    pub nodes: Vec<Name>,
+    /// Under which generation of the topology they are alike.
+    pub generation: u64,
+}
+
 /// A pod that was refused everywhere.
 #[derive(Clone, Debug)]
 struct Refused {
     namespace: Name,
     name: Name,
+    /// By the scheduler's last question.
+    offered: Offered,
     /// When the scheduler asked for it last.
     asked: Instant,
     /// When it may be woken.
@@ -45,15 +57,16 @@ struct Refused {
 
 /// The pods to be asked for now, and when there are more though nothing changes.
 struct Due {
-    pods: Vec<PodEntry>,
+    pods: Vec<(PodEntry, Offered)>,
     next: Option<Instant>,
 }
 
 impl Refused {
-    fn new(pod: &PodEntry, now: Instant) -> Self {
+    fn new(pod: &PodEntry, offered: Offered, now: Instant) -> Self {
         Self {
             namespace: pod.namespace.clone(),
             name: pod.name.clone(),
+            offered,
             asked: now,
             from: now + REST,
             awake: false,
@@ -61,7 +74,8 @@ impl Refused {
         }
     }
 
-    fn again(&mut self, now: Instant) {
+    fn again(&mut self, offered: Offered, now: Instant) {
+        self.offered = offered;
         self.asked = now;
         if std::mem::take(&mut self.awake) {
             self.from = now + REST * (1 << self.in_vain.min(MOST_DOUBLINGS));
@@ -82,14 +96,13 @@ impl Refused {
 }
 
 impl Waiting {
-    /// No node would do for the pod.
-    pub fn refused(&self, pod: &PodEntry) {
+    /// No node would do for the pod, of those that were offered. When others are, the scheduler asks by itself.
+    pub fn refused(&self, pod: &PodEntry, offered: Offered) {
         let now = Instant::now();
-        let mut all = self.all();
-        let refused = all.entry(pod.uid.clone());
-        refused
-            .and_modify(|refused| refused.again(now))
-            .or_insert_with(|| Refused::new(pod, now));
+        match self.all().entry(pod.uid.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().again(offered, now),
+            Entry::Vacant(unknown) => _ = unknown.insert(Refused::new(pod, offered, now)),
+        }
     }
 
     /// Some node will do for the pod, or it waits no more.
@@ -104,7 +117,7 @@ impl Waiting {
         let index = index.read();
         let expected = index
             .waiting()
-            .map(|pod| (pod.uid.clone(), Refused::new(pod, now)));
+            .map(|pod| (pod.uid.clone(), Refused::new(pod, Offered::default(), now)));
         *self.all() = expected.collect();
     }
 
@@ -124,11 +137,14 @@ impl Waiting {
         let index = index.read();
         let mut all = self.all();
         all.retain(|uid, refused| refused.waits(uid, &index, now));
-        let due = |uid: &Name| all.get(uid).is_some_and(|refused| refused.is_due(now));
-        let pods = index.waiting().filter(|pod| due(&pod.uid));
+        let due = |pod: &PodEntry| {
+            let refused = all.get(&pod.uid).filter(|refused| refused.is_due(now))?;
+            Some((pod.clone(), refused.offered.clone()))
+        };
+        let pods = index.waiting().filter_map(due);
         let resting = all.values().filter(|refused| !refused.awake);
         Due {
-            pods: pods.cloned().collect(),
+            pods: pods.collect(),
             next: resting
                 .map(|refused| refused.from)
                 .filter(|from| *from > now)

@@ -111,6 +111,12 @@ pub struct PoolView {
     pub size: u32,
     /// Whether it was asked to be filled at once.
     pub pre_allocate: bool,
+    /// How many addresses it has.
+    pub addresses: u32,
+    /// How many of them pods have.
+    pub in_use: u32,
+    /// Whether addresses are still owed to it: its size was not reached since it was last changed.
+    pub owed: bool,
 }
 
 /// What became of a pool after it was written.

@@ -114,6 +114,9 @@ where
         Ok(state.map(|state| PoolView {
             size: state.size,
             pre_allocate: state.pre_allocate,
+            addresses: u32::try_from(state.addresses).unwrap_or(u32::MAX),
+            in_use: u32::try_from(state.in_use).unwrap_or(u32::MAX),
+            owed: state.owed,
         }))
     }
 

@@ -128,6 +128,11 @@ impl Server {
         self.plan.api_port
     }
 
+    /// The number of the extender's port, for who passes connections on.
+    pub fn extender_port(&self) -> u16 {
+        self.plan.port
+    }
+
     /// The extender's port.
     pub fn extender(&self) -> &Web {
         &self.extender

@@ -247,7 +247,9 @@ impl Ledger {
         }
         self.tally.count(record, true);
         if let Some(pool) = record.owner.pool() {
-            self.pool_mut(pool).total += 1;
+            let standing = self.pool_mut(pool);
+            standing.total += 1;
+            standing.live += u64::from(record.is_live());
         }
         if let Some(attachment) = &record.attachment {
             self.by_attachment.insert((attachment.clone(), ip));
@@ -268,6 +270,7 @@ impl Ledger {
         if let Some(pool) = record.owner.pool() {
             let standing = self.pool_mut(pool);
             standing.total = standing.total.saturating_sub(1);
+            standing.live = standing.live.saturating_sub(u64::from(record.is_live()));
         }
         if let Some(attachment) = &record.attachment {
             self.by_attachment.remove(&(attachment.clone(), ip));

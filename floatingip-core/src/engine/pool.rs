@@ -21,6 +21,8 @@ pub struct PoolState {
     pub pre_allocate: bool,
     /// How many addresses it has.
     pub addresses: u64,
+    /// How many of them pods have.
+    pub in_use: u64,
     /// Whether addresses are still owed to it.
     pub owed: bool,
 }
@@ -41,10 +43,12 @@ impl Engine {
     /// A sized pool.
     pub fn pool(&self, pool: &PoolName) -> Option<PoolState> {
         let (_, record) = self.pools.get(pool)?;
+        let standing = self.ledger.pool(pool);
         Some(PoolState {
             size: record.size,
             pre_allocate: record.pre_allocate,
-            addresses: self.ledger.pool(pool).map_or(0, |standing| standing.total),
+            addresses: standing.map_or(0, |standing| standing.total),
+            in_use: standing.map_or(0, |standing| standing.live),
             owed: record.owed,
         })
     }
@@ -179,6 +183,22 @@ impl Engine {
                 .for_each(|ip| self.stage_release(&mut draft, *ip, now)),
         }
         Some(PoolStep::More(self.finish(draft)))
+    }
+
+    /// Frees what a pool has unused whose record somebody else has deleted; what its pods use stays with them.
+    pub fn plan_empty_pool(&mut self, pool: &PoolName, now: Now) -> PoolStep {
+        let unused = match self.pools.contains_key(pool) {
+            true => Vec::new(),
+            false => self.unused(pool),
+        };
+        if unused.is_empty() {
+            return PoolStep::Done;
+        }
+        let mut draft = self.draft(now);
+        for ip in unused {
+            self.stage_release(&mut draft, ip, now);
+        }
+        PoolStep::More(self.finish(draft))
     }
 
     /// Addresses of the pool without a pod, those that are kept for one slot among them.

@@ -42,6 +42,8 @@ pub(super) struct AppStanding {
 pub(super) struct PoolStanding {
     /// All its addresses.
     pub(super) total: u64,
+    /// Those of them that pods have.
+    pub(super) live: u64,
     /// Addresses that open plans are about to add.
     pub(super) incoming: u64,
     /// Addresses that open plans are about to free or to take out.

@@ -118,6 +118,19 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         self.fill(pool).await.map(|_| ())
     }
 
+    /// Somebody else has deleted the pool: frees what it has unused, as [`delete_pool`](Self::delete_pool) does.
+    /// A pool that is there again is repaired.
+    ///
+    /// # Errors
+    /// The store did not do some of it, or it is not certain yet.
+    pub async fn pool_deleted(&self, pool: &PoolName) -> Result<(), Stuck> {
+        if self.engine().pool(pool).is_some() {
+            return self.repair_pool(pool).await;
+        }
+        let empty = |engine: &mut Engine, now| engine.plan_empty_pool(pool, now);
+        self.steps(pool, empty).await.map(drop)
+    }
+
     async fn fill(&self, pool: &PoolName) -> Result<bool, Stuck> {
         self.steps(pool, |engine, now| engine.plan_fill_pool(pool, now))
             .await

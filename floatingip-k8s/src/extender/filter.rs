@@ -11,6 +11,7 @@ use super::reason::Reason;
 use super::wire::{Args, FilterResult, Items, Nodes};
 use crate::event::{Notice, Severity, pod_reference};
 use crate::index::PodEntry;
+use crate::waiting::Offered;
 
 /// So many different reasons are told in an event.
 const MOST_REASONS: usize = 4;
@@ -28,16 +29,20 @@ impl<S: Store, T: Timer> Extender<S, T> {
             return passed(&args.nodes, |_| true);
         }
         let judged = self.judge(&pod, &names);
-        self.remember(&pod, &judged);
+        self.remember(&pod, &names, &judged);
         answer(&args.nodes, &names, &judged)
     }
 
     /// A pod that passes nowhere waits to be woken, and its owner is told why.
-    fn remember(&self, pod: &PodEntry, judged: &Judgement) {
+    fn remember(&self, pod: &PodEntry, names: &[&str], judged: &Judgement) {
         if judged.each().any(Result::is_ok) {
             return self.waiting.passed(&pod.uid);
         }
-        self.waiting.refused(pod);
+        let offered = Offered {
+            nodes: self.one_of_each_kind(names),
+            generation: self.core.engine().topology().generation(),
+        };
+        self.waiting.refused(pod, offered);
         let used: BTreeSet<usize> = judged.of_node.iter().copied().collect();
         let used = used.into_iter().filter_map(|n| judged.verdicts.get(n));
         let reasons: Vec<&Reason> = used.filter_map(|verdict| verdict.as_ref().err()).collect();

@@ -1,5 +1,6 @@
 //! Judging: for each node that is offered, whether the pod could have its addresses there.
 
+use floatingip_core::Name;
 use floatingip_core::refusal::Refusal;
 use floatingip_core::request::PodRequest;
 use floatingip_core::topology::Reach;
@@ -26,6 +27,8 @@ pub(super) struct Groups {
     pub(super) of_node: Vec<Option<usize>>,
 }
 
+/// Of so many kinds of nodes is remembered that they were offered.
+const MOST_KINDS: usize = 64;
 /// How often the nodes are grouped anew when the configuration changes meanwhile.
 const TRIES: usize = 3;
 
@@ -83,6 +86,26 @@ impl<S: Store, T: Timer> Extender<S, T> {
             reaches.push(reach);
         }
         Groups { reaches, of_node }
+    }
+
+    /// A node of each kind among these, and each that nobody knows yet; none where there are too many.
+    pub(super) fn one_of_each_kind(&self, nodes: &[&str]) -> Vec<Name> {
+        let groups = self.group(nodes);
+        let mut seen = vec![false; groups.reaches.len()];
+        let mut first = |group: &Option<usize>| {
+            let seen = group.and_then(|group| seen.get_mut(group));
+            seen.is_none_or(|seen| !std::mem::replace(seen, true))
+        };
+        let kinds = nodes.iter().zip(&groups.of_node);
+        let kinds = kinds.filter(|(_, group)| first(group));
+        let kinds: Vec<Name> = kinds
+            .map(|(node, _)| Name::from(*node))
+            .take(MOST_KINDS + 1)
+            .collect();
+        match kinds.len() > MOST_KINDS {
+            true => Vec::new(),
+            false => kinds,
+        }
     }
 
     fn claim(&self, request: &PodRequest, reaches: &[Reach]) -> Vec<Result<(), Refusal>> {

@@ -27,6 +27,8 @@ pub(super) enum Task {
     Restore(IpAddr),
     /// The pool has another specification.
     Pool(PoolName),
+    /// The pool was deleted by somebody else.
+    PoolGone(PoolName),
     /// The node came, changed or went.
     Node(Name, NodeChange),
 }
@@ -47,7 +49,7 @@ impl Task {
             Self::Ended(uid, _) | Self::Bound(uid, _) => Key::Pod(uid.clone()),
             Self::App(app) | Self::AppPerhapsGone(app) => Key::App(app.clone()),
             Self::Restore(ip) => Key::Address(*ip),
-            Self::Pool(pool) => Key::Pool(pool.clone()),
+            Self::Pool(pool) | Self::PoolGone(pool) => Key::Pool(pool.clone()),
             Self::Node(name, _) => Key::Node(name.clone()),
         }
     }

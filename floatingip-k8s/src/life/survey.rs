@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use floatingip_core::Name;
-use floatingip_core::engine::AppHolding;
+use floatingip_core::engine::{AppHolding, NotAdopted};
 use floatingip_core::owner::AppRef;
 use floatingip_core::request::PodRequest;
 use floatingip_core::{Store, Timer};
@@ -73,13 +73,13 @@ impl<S: Store, T: Timer> Life<S, T> {
     }
 
     /// Whether the pod's binding names addresses, and the records say the same.
-    fn is_recorded(&self, pod: &PodEntry) -> bool {
+    pub(super) fn is_recorded(&self, pod: &PodEntry) -> bool {
         let named = sorted(&pod.bound_addresses);
         !named.is_empty() && self.core.engine().addresses_of(&pod.uid) == named
     }
 
     /// Whether nothing is left to be done.
-    async fn adopt(&self, pod: &PodEntry) -> bool {
+    pub(super) async fn adopt(&self, pod: &PodEntry) -> bool {
         if pod.bound_addresses.is_empty() {
             self.tell_of_none(pod);
             return true;
@@ -87,7 +87,10 @@ impl<S: Store, T: Timer> Life<S, T> {
         let request = request_of(pod, pod.node.as_deref(), &self.index().read());
         let done = match request {
             // An annotation alone proves nothing: the node has to report the same addresses.
-            _ if !runs_with_what_it_names(pod) => true,
+            _ if !runs_with_what_it_names(pod) => {
+                self.tell_of_others(pod);
+                true
+            }
             Ok(request) => self.record(pod, &request).await,
             Err(fault) if fault.is_transient() => false,
             Err(fault) => {
@@ -105,15 +108,37 @@ impl<S: Store, T: Timer> Life<S, T> {
                 if !report.adopted.is_empty() {
                     info!(pod = %pod.name, addresses = ?report.adopted, "adopted");
                 }
-                for (_, refusal) in &report.refused {
+                let busy = |refusal: &NotAdopted| matches!(refusal, NotAdopted::Busy { .. });
+                let refusals = report.refused.iter().map(|(_, refusal)| refusal);
+                for refusal in refusals.clone().filter(|refusal| !busy(refusal)) {
                     self.tell_of_foreign(pod, &refusal.to_string());
                 }
-                true
+                !refusals.into_iter().any(busy)
             }
             Err(stuck) => {
                 warn!(pod = %pod.name, "not adopted, tried again: {stuck}");
                 false
             }
+        }
+    }
+
+    /// The pod names addresses that the records give to other pods.
+    fn tell_of_others(&self, pod: &PodEntry) {
+        let others: Vec<IpAddr> = {
+            let engine = self.core.engine();
+            let is_others = |ip: &&IpAddr| {
+                let record = engine.record(**ip);
+                let holder = record.and_then(|record| record.owner.pod());
+                holder.is_some_and(|holder| holder.uid != pod.uid)
+            };
+            pod.bound_addresses
+                .iter()
+                .filter(is_others)
+                .copied()
+                .collect()
+        };
+        for ip in others {
+            self.tell_of_foreign(pod, &format!("{ip} belongs to another pod"));
         }
     }
 

@@ -19,14 +19,27 @@ impl<S: Store, T: Timer> Life<S, T> {
     pub(super) async fn carry_out(&self, task: &Task) -> Result<(), Stuck> {
         match task {
             Task::Ended(uid, ending) => self.core.ended(uid, ending).await,
-            // A binding without addresses is not ours and says nothing about them.
-            Task::Bound(_, addresses) if addresses.is_empty() => Ok(()),
-            Task::Bound(uid, addresses) => self.core.bound(uid, addresses).await,
+            Task::Bound(uid, addresses) => self.pod_bound(uid, addresses).await,
             Task::App(app) => self.core.app_changed(app).await.map(drop),
             Task::AppPerhapsGone(app) => self.confirm_app(app).await,
             Task::Restore(ip) => self.core.restore(*ip).await,
             Task::Pool(pool) => self.core.repair_pool(pool).await,
+            Task::PoolGone(pool) => self.core.pool_deleted(pool).await,
             Task::Node(name, change) => self.node_changed(name, change).await,
+        }
+    }
+
+    /// Frees what the binding does not name, and tells of a binding that does not name what the pod has.
+    async fn pod_bound(&self, uid: &Name, addresses: &[IpAddr]) -> Result<(), Stuck> {
+        let pod = self.index().read().pod_of_uid(uid).cloned();
+        if let Some(pod) = pod.filter(|pod| !pod.finished && !self.is_recorded(pod)) {
+            self.adopt(&pod).await;
+            return Ok(());
+        }
+        match addresses.is_empty() {
+            // A binding without addresses is not ours and says nothing about them.
+            true => Ok(()),
+            false => self.core.bound(uid, addresses).await,
         }
     }
 

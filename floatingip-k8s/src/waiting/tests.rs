@@ -24,7 +24,7 @@ fn due(waiting: &Waiting, index: &SharedIndex) -> usize {
 #[tokio::test(start_paused = true)]
 async fn who_is_refused_before_the_watch_shows_it_still_waits() {
     let (waiting, index) = (Waiting::default(), SharedIndex::default());
-    waiting.refused(&pod("web"));
+    waiting.refused(&pod("web"), Offered::default());
     sleep(2 * SECOND).await;
     assert_eq!((due(&waiting, &index), waiting.len()), (0, 1));
     index.write().apply_pod(pod("web"));
@@ -34,7 +34,7 @@ async fn who_is_refused_before_the_watch_shows_it_still_waits() {
 #[tokio::test(start_paused = true)]
 async fn who_is_never_shown_is_forgotten() {
     let (waiting, index) = (Waiting::default(), SharedIndex::default());
-    waiting.refused(&pod("web"));
+    waiting.refused(&pod("web"), Offered::default());
     sleep(UNSEEN).await;
     due(&waiting, &index);
     assert!(waiting.is_empty());
@@ -46,7 +46,7 @@ async fn who_is_woken_in_vain_rests_longer_each_time() {
     let web = pod("web");
     index.write().apply_pod(web.clone());
     for rest in [1, 1, 2, 4, 8, 16, 16] {
-        waiting.refused(&web);
+        waiting.refused(&web, Offered::default());
         sleep(rest * SECOND - Duration::from_millis(1)).await;
         assert_eq!(due(&waiting, &index), 0, "after a rest of {rest} s");
         sleep(Duration::from_millis(1)).await;
@@ -55,7 +55,7 @@ async fn who_is_woken_in_vain_rests_longer_each_time() {
         assert_eq!(due(&waiting, &index), 0, "it is awake");
     }
     waiting.passed(&web.uid);
-    waiting.refused(&web);
+    waiting.refused(&web, Offered::default());
     sleep(SECOND).await;
     assert_eq!(due(&waiting, &index), 1, "it had passed meanwhile");
 }
@@ -79,7 +79,7 @@ impl Scene {
         }
         for name in pods {
             core.world().write().apply_pod(pod(name));
-            waiting.refused(&pod(name));
+            waiting.refused(&pod(name), Offered::default());
             server.put(&path(name), json!({ "metadata": { "name": name } }));
         }
         let waker = Waker::new(Arc::clone(&core), server.client(), waiting.clone());
@@ -147,7 +147,7 @@ async fn a_pod_that_no_waking_helps_is_not_woken_each_second() {
             until(|| scene.woken().len() > woken).await;
             woken = scene.woken().len();
             scene.core.engine().unclaim(&pod("a").uid);
-            scene.waiting.refused(&pod("a"));
+            scene.waiting.refused(&pod("a"), Offered::default());
         }
     };
     tokio::select! {
@@ -176,7 +176,7 @@ async fn who_cannot_be_woken_is_tried_again_and_who_is_gone_is_not() {
 #[tokio::test(start_paused = true)]
 async fn a_new_leader_begins_with_those_that_wait() {
     let (waiting, index) = (Waiting::default(), SharedIndex::default());
-    waiting.refused(&pod("former"));
+    waiting.refused(&pod("former"), Offered::default());
     index.write().apply_pod(pod("web"));
     index.write().apply_pod(running("db", "10.0.70.2"));
     waiting.expect_all(&index);

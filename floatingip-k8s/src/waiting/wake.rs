@@ -1,6 +1,6 @@
 //! Waking: asks for each waiting pod again when something changed, and lets the scheduler know.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
-use super::{Due, Waiting};
+use super::{Due, Offered, Waiting};
 use crate::annotation::WOKEN;
 use crate::causes::Causes;
 use crate::index::{PodEntry, SharedIndex};
@@ -49,8 +49,8 @@ struct Signs {
     index: u64,
 }
 
-/// Pods for which the engine answers alike: those of an app that ask for any one address.
-type Alike = (Option<AppRef>, Option<PoolName>);
+/// Pods for which the engine answers alike: those of an app that ask for any one address from the same nodes.
+type Alike = (Option<AppRef>, Option<PoolName>, Vec<Reach>);
 
 impl<S, T> fmt::Debug for Waker<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,9 +101,8 @@ impl<S: Store, T: Timer> Waker<S, T> {
     /// Asks for every pod that is due and wakes those that would pass now. Says when to ask again though
     /// nothing changes.
     async fn round(&self, now: Instant) -> Instant {
-        let reaches = self.core.world().read().reaches().to_vec();
         let Due { pods, next } = self.waiting.due(self.core.world(), now);
-        let ready = self.ready(pods, &reaches);
+        let ready = self.ready(pods);
         if !ready.is_empty() {
             debug!(pods = ready.len(), "waking pods that there is room for now");
         }
@@ -115,32 +114,47 @@ impl<S: Store, T: Timer> Waker<S, T> {
     }
 
     /// Those that would pass now; each has claimed its place.
-    fn ready(&self, due: Vec<PodEntry>, reaches: &[Reach]) -> Vec<PodEntry> {
-        let mut refused = BTreeSet::new();
-        due.into_iter()
-            .filter(|pod| {
-                let request = request_of(pod, None, &self.core.world().read());
-                match request {
-                    Ok(request) => self.passes(&request, reaches, &mut refused),
-                    // Its node is known to the scheduler alone: the filter decides.
-                    Err(RequestFault::NoNode) => true,
-                    Err(_) => false,
-                }
-            })
-            .collect()
+    fn ready(&self, due: Vec<(PodEntry, Offered)>) -> Vec<PodEntry> {
+        let mut refused = HashSet::new();
+        let ready = |(pod, offered): (PodEntry, Offered)| {
+            let request = request_of(&pod, None, &self.core.world().read());
+            let ready = match request {
+                Ok(request) => self.passes(&request, &self.reaches(&offered), &mut refused),
+                // Its node is known to the scheduler alone: the filter decides.
+                Err(RequestFault::NoNode) => true,
+                Err(_) => false,
+            };
+            ready.then_some(pod)
+        };
+        due.into_iter().filter_map(ready).collect()
+    }
+
+    /// From where the pod could go, in an order that does not depend on that of the nodes. Where those that
+    /// were offered are alike no more, or nobody knows them, that is from anywhere.
+    fn reaches(&self, offered: &Offered) -> Vec<Reach> {
+        let generation = self.core.engine().topology().generation();
+        let index = self.core.world().read();
+        if offered.nodes.is_empty() || offered.generation != generation {
+            return index.reaches().to_vec();
+        }
+        let known = offered.nodes.iter().filter_map(|node| index.reach_of(node));
+        let mut reaches: Vec<Reach> = known.cloned().collect();
+        reaches.sort_by_cached_key(|reach| reach.iter().collect::<Vec<_>>());
+        reaches.dedup();
+        reaches
     }
 
     fn passes(
         &self,
         request: &PodRequest,
         reaches: &[Reach],
-        refused: &mut BTreeSet<Alike>,
+        refused: &mut HashSet<Alike>,
     ) -> bool {
-        let alike = alike(request);
+        let now = self.core.now();
+        let alike = alike(request).map(|(app, pool)| (app, pool, reaches.to_vec()));
         if alike.as_ref().is_some_and(|alike| refused.contains(alike)) {
             return false;
         }
-        let now = self.core.now();
         let mut engine = self.core.engine();
         let answers = engine.claim(request, reaches, self.core.world(), now);
         drop(engine);
@@ -176,7 +190,7 @@ impl<S: Store, T: Timer> Waker<S, T> {
 }
 
 /// None for a pod whose slot is its own, or that has wishes.
-fn alike(request: &PodRequest) -> Option<Alike> {
+fn alike(request: &PodRequest) -> Option<(Option<AppRef>, Option<PoolName>)> {
     let tenant = request.tenant();
     let shared = matches!(tenant.slot, Slot::Any | Slot::Once(_));
     let plain = *request.wants() == [Want::default()];

@@ -197,6 +197,18 @@ pub(crate) struct PoolAnswer {
     pub(crate) code: u16,
     pub(crate) message: String,
     pub(crate) pool: Pool,
+    /// Not in galaxy-ipam's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<PoolStatus>,
+}
+
+/// How a pool stands; the same fields as in the status of its object in a cluster.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PoolStatus {
+    pub(crate) addresses: u32,
+    pub(crate) in_use: u32,
+    pub(crate) owed: bool,
 }
 
 /// `api.UpdatePoolResp`.

@@ -9,7 +9,9 @@ use axum::response::Response;
 use floatingip_core::record::PoolRecord;
 use floatingip_core::{PoolName, PoolNameError};
 
-use super::dto::{Answer, Answered, Pool, PoolAnswer, PoolRequest, PutPoolAnswer, pretty};
+use super::dto::{
+    Answer, Answered, Pool, PoolAnswer, PoolRequest, PoolStatus, PutPoolAnswer, pretty,
+};
 use super::error::ApiError;
 use super::extract::{Json, PoolPath};
 use super::guard::{Permit, to_the_end};
@@ -31,6 +33,11 @@ pub(crate) async fn show<B: Backend>(
             size: pool.size,
             pre_allocate: pool.pre_allocate,
         },
+        status: (api.settings.mode == Mode::Standard).then_some(PoolStatus {
+            addresses: pool.addresses,
+            in_use: pool.in_use,
+            owed: pool.owed,
+        }),
     };
     Ok(pretty(StatusCode::OK, &answer))
 }

@@ -14,6 +14,7 @@ use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;
 use floatingip_k8s::lease::Leadership;
 use floatingip_k8s::life::Pace;
+use floatingip_k8s::pool::PoolKeeper;
 use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
 use kube::Client;
 use tokio::sync::watch;
@@ -64,6 +65,7 @@ impl Cluster {
         self.wait_for_index().await;
         let core = self.start(topology).await;
         let (extender, life, waker) = self.assemble(&core);
+        let pools = PoolKeeper::new(Arc::clone(&core), self.gate.clone());
         let from = self.around.store.listed();
         let follower = Follower::new(self.client.clone(), self.options.clone(), from);
         let following = follower.following();
@@ -78,7 +80,7 @@ impl Cluster {
         tokio::join!(
             follower.run(sink),
             self.follow_configuration(&core),
-            self.serve(&life, &waker, &following),
+            self.serve(&life, &waker, &pools, &following),
         );
     }
 
@@ -224,7 +226,13 @@ impl Cluster {
     }
 
     /// Decides while this process leads.
-    async fn serve(&self, life: &Life, waker: &Waker, following: &Following) {
+    async fn serve(
+        &self,
+        life: &Life,
+        waker: &Waker,
+        pools: &PoolKeeper<SystemTimer>,
+        following: &Following,
+    ) {
         let mut leadership = self.around.leadership.clone();
         loop {
             self.duty.send_replace(Duty::Standby);
@@ -237,18 +245,24 @@ impl Cluster {
             };
             tokio::select! {
                 () = lost => warn!("no longer leading: nothing is decided until it leads again"),
-                () = self.lead(life, waker, following) => {}
+                () = self.lead(life, waker, pools, following) => {}
             }
         }
     }
 
-    async fn lead(&self, life: &Life, waker: &Waker, following: &Following) {
+    async fn lead(
+        &self,
+        life: &Life,
+        waker: &Waker,
+        pools: &PoolKeeper<SystemTimer>,
+        following: &Following,
+    ) {
         self.duty.send_replace(Duty::Preparing);
         self.catch_up(following).await;
         life.begin().await;
         self.duty.send_replace(Duty::Deciding);
         info!("deciding");
-        tokio::join!(life.run(), waker.run());
+        tokio::join!(life.run(), waker.run(), pools.run());
     }
 
     /// Waits until everything has been seen that a former leader may have done.
@@ -302,7 +316,7 @@ fn take(core: &Core, life: &Life, news: News) {
 fn gone(life: &Life, target: Target) {
     match target {
         Target::Address(ip) => life.record_deleted(ip),
-        Target::Pool(pool) => life.pool_changed(pool),
+        Target::Pool(pool) => life.pool_deleted(pool),
     }
 }
 

@@ -1,17 +1,20 @@
 //! The part of the cluster that one test has to itself.
 
-use std::net::Ipv4Addr;
+mod land;
+
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use floatingip_testkit::{Node, Workload, eventually, node, object};
-use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, ListParams};
+use floatingip_testkit::{Assets, Node, Workload, eventually, node, object};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, LIMIT};
+use crate::cluster::{Cluster, LIMIT, config_map};
 use crate::seed;
 use crate::view::PodView;
+
+pub(crate) use land::Land;
+use land::{entries, entry, node_of, pod_address};
 
 /// The label of a lot's nodes; its value is the lot's number.
 const LOT: &str = "lot";
@@ -23,17 +26,6 @@ pub(crate) struct Lot {
     pub(crate) namespace: String,
     number: u8,
     land: Land,
-}
-
-/// What a lot has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Land {
-    /// Pairs of a node subnet and a pod subnet.
-    pub(crate) racks: u8,
-    /// Nodes in each rack.
-    pub(crate) nodes: u8,
-    /// Addresses for pods in each rack.
-    pub(crate) addresses: u8,
 }
 
 impl Lot {
@@ -75,6 +67,23 @@ impl Lot {
         Ok(lots)
     }
 
+    /// A lot on a control plane to itself, with no other addresses configured.
+    pub(crate) async fn alone(assets: Assets, land: Land) -> Result<Self> {
+        let document = Value::Array(entries(0, land)).to_string();
+        let cluster = Cluster::start(assets, &config_map(&document).to_string()).await?;
+        let lot = Self {
+            cluster: Arc::new(cluster),
+            namespace: "lot-0".to_owned(),
+            number: 0,
+            land,
+        };
+        let client = lot.cluster.client();
+        node::create_all(&client, &lot.nodes()).await?;
+        node::all_ready(&client, LIMIT).await?;
+        object::create(&client, &namespace(&lot.namespace)).await?;
+        Ok(lot)
+    }
+
     /// The same nodes and addresses with another namespace, which is made.
     pub(crate) async fn with_namespace(&self, name: String) -> Result<Self> {
         object::create(&self.cluster.client(), &namespace(&name)).await?;
@@ -97,7 +106,7 @@ impl Lot {
 
     /// Takes the label away by which pods of the lot's apps come to a node.
     pub(crate) async fn turn_away(&self, name: &str) -> Result<()> {
-        let node = self.node(name)?.manifest();
+        let node = self.named(name)?.manifest();
         let change = json!({"metadata": {"labels": {LOT: null}}});
         object::merge(&self.cluster.client(), &node, &change).await?;
         Ok(())
@@ -115,14 +124,14 @@ impl Lot {
     }
 
     pub(crate) async fn delete_node(&self, name: &str) -> Result<()> {
-        let node = self.node(name)?.manifest();
+        let node = self.named(name)?.manifest();
         object::delete(&self.cluster.client(), &node).await?;
         object::gone(&self.cluster.client(), &node, LIMIT).await
     }
 
     /// Makes a node again that was deleted, and waits until it takes pods.
     pub(crate) async fn create_node(&self, name: &str) -> Result<()> {
-        let node = self.node(name)?.manifest();
+        let node = self.named(name)?.manifest();
         object::create(&self.cluster.client(), &node).await?;
         node::ready(&self.cluster.client(), name, LIMIT).await
     }
@@ -139,7 +148,7 @@ impl Lot {
         Ok(())
     }
 
-    fn node(&self, name: &str) -> Result<Node> {
+    fn named(&self, name: &str) -> Result<Node> {
         let node = self.nodes().into_iter().find(|node| node.name() == name);
         node.with_context(|| format!("{name} is no node of lot {}", self.number))
     }
@@ -149,6 +158,97 @@ impl Lot {
         let app = self.on_its_nodes(app);
         object::create(&self.cluster.client(), app.manifest()).await?;
         Ok(app)
+    }
+
+    /// A name that no other lot uses, for what has no namespace.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.namespace)
+    }
+
+    /// An address of a rack's pod subnet.
+    pub(crate) fn address(&self, rack: u8, last: u8) -> String {
+        pod_address(self.number, rack, last).to_string()
+    }
+
+    /// The first half of IPv6 addresses that no other lot uses.
+    pub(crate) fn net6(&self) -> String {
+        format!("fd00:{:x}", self.number)
+    }
+
+    /// A pod subnet, as reasons name it.
+    pub(crate) fn subnet(&self, rack: u8) -> String {
+        format!("{}/24", self.address(rack, 0))
+    }
+
+    /// A node in a rack, which only this lot's pods use.
+    pub(crate) fn node(&self, rack: u8, last: u8) -> Node {
+        node_of(self.number, rack, last)
+    }
+
+    /// An entry of the configuration: nodes of one rack may use these addresses of another's pod subnet.
+    pub(crate) fn entry(&self, nodes: u8, pods: u8, last: RangeInclusive<u8>) -> Value {
+        entry(self.number, nodes, pods, last)
+    }
+
+    /// Sets the number of replicas.
+    pub(crate) async fn scale(&self, app: &Workload, replicas: u32) -> Result<()> {
+        object::scale(&self.cluster.client(), app.manifest(), replicas).await
+    }
+
+    /// Deletes an app, or a pod by itself.
+    pub(crate) async fn delete(&self, app: &Workload) -> Result<()> {
+        object::delete(&self.cluster.client(), app.manifest()).await
+    }
+
+    /// Waits until so many pods of an app run, others aside, and returns their addresses, sorted.
+    pub(crate) async fn addresses(&self, app: &Workload, running: usize) -> Result<Vec<String>> {
+        let what = format!("{running} running pods of {}", app.selector());
+        self.eventually(&what, || async {
+            let pods = self.pods(app).await?;
+            let pods: Vec<&PodView> = pods.iter().filter(|pod| pod.is_running()).collect();
+            ensure!(pods.len() == running, "{} run", pods.len());
+            let addresses = pods.iter().flat_map(|pod| pod.addresses());
+            let mut addresses: Vec<String> = addresses.map(str::to_owned).collect();
+            addresses.sort();
+            Ok(addresses)
+        })
+        .await
+    }
+
+    /// Waits until so many pods of an app are unschedulable and the scheduler's message says `why`.
+    pub(crate) async fn refused(&self, app: &Workload, count: usize, why: &str) -> Result<()> {
+        let what = format!("{count} pods of {} wait: {why}", app.selector());
+        self.eventually(&what, || async {
+            let pods = self.pods(app).await?;
+            let messages = pods.iter().filter_map(|pod| pod.waits.as_deref());
+            let refused = messages.filter(|message| message.contains(why)).count();
+            ensure!(refused == count, "{refused} do");
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits for an event in this namespace.
+    pub(crate) async fn told(&self, reason: &str, text: &str) -> Result<()> {
+        self.cluster.told(&self.namespace, reason, text).await
+    }
+
+    /// The FloatingIP object of an address.
+    pub(crate) async fn record(&self, address: &str) -> Result<Option<Value>> {
+        self.cluster.record(address).await
+    }
+
+    /// Deletes an app that keeps its addresses, and waits until no pod has one any more.
+    pub(crate) async fn leave(&self, app: &Workload) -> Result<()> {
+        self.delete(app).await?;
+        self.running(app, 0).await?;
+        self.eventually("addresses in reserve", || async {
+            let rows = self.listed("sort=ip").await?;
+            let live = rows.iter().filter(|row| row["status"] == "Running").count();
+            ensure!(live == 0, "{rows:?}");
+            Ok(())
+        })
+        .await
     }
 
     /// The pods of an app, by name.
@@ -232,59 +332,12 @@ impl Lot {
 
     /// The events of the namespace, one per line.
     pub(crate) async fn events(&self) -> Result<Vec<String>> {
-        let events: Api<Event> = Api::namespaced(self.cluster.client(), &self.namespace);
-        let events = events.list(&ListParams::default()).await?;
-        let line = |event: &Event| {
-            let object = event.involved_object.name.as_deref().unwrap_or_default();
-            let text = |field: &Option<String>| field.clone().unwrap_or_default();
-            format!(
-                "  {object}: {} {}",
-                text(&event.reason),
-                text(&event.message)
-            )
-        };
-        Ok(events.iter().map(line).collect())
+        self.cluster.events(&self.namespace).await
     }
-}
 
-/// Nodes of rack 1 of lot 7 are in 10.101.7.0/24, its pods in 10.201.7.0/24.
-fn node_subnet(number: u8, rack: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 100 + rack, number, 0)
-}
-
-fn pod_address(number: u8, rack: u8, last: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 200 + rack, number, last)
-}
-
-fn entries(number: u8, land: Land) -> Vec<Value> {
-    let entry = |rack| {
-        let address = |last| pod_address(number, rack, last);
-        json!({
-            "nodeSubnets": [format!("{}/24", node_subnet(number, rack))],
-            "ips": [format!("{}~{}", address(2), address(1 + land.addresses))],
-            "subnet": format!("{}/24", address(0)),
-            "gateway": address(1),
-            "vlan": 2,
-        })
-    };
-    (0..land.racks).map(entry).collect()
-}
-
-impl Lot {
     fn nodes(&self) -> Vec<Node> {
-        let number = self.number;
-        let node = |rack: u8, last: u8| {
-            let [a, b, c, _] = node_subnet(number, rack).octets();
-            let node = Node::new(
-                format!("lot-{number}-{rack}-{last}"),
-                [a, b, c, last].into(),
-            );
-            node.label(LOT, number.to_string())
-                .label("rack", rack.to_string())
-        };
-        (0..self.land.racks)
-            .flat_map(|rack| (1..=self.land.nodes).map(move |last| node(rack, last)))
-            .collect()
+        let node = |rack| (1..=self.land.nodes).map(move |last| node_of(self.number, rack, last));
+        (0..self.land.racks).flat_map(node).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use futures::StreamExt as _;
 
 /// How many tests run at a time, unless the command line says otherwise.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 16;
 /// A test that has not ended by then has failed.
 const LIMIT: Duration = Duration::from_secs(300);
 

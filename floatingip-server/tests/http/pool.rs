@@ -20,18 +20,29 @@ fn reached(real_size: u32, complete: bool) -> Fake {
 
 #[tokio::test]
 async fn a_pool_is_shown_byte_for_byte() {
-    let fake = Fake {
+    let fake = || Fake {
         pool: Some(PoolView {
             size: 4,
             pre_allocate: true,
+            addresses: 3,
+            in_use: 2,
+            owed: true,
         }),
         ..Fake::default()
     };
-    let server = Server::standard(fake);
-    let answer = server.get("/v1/pool/blue-green").await;
-    assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.text(), include_str!("../golden/pool.json"));
-    assert_eq!(server.fake.calls(), [Call::Pool(name("blue-green"))]);
+    for (make, golden) in [
+        (
+            Server::standard as fn(Fake) -> Server,
+            include_str!("../golden/pool.json"),
+        ),
+        (Server::galaxy, include_str!("../golden/pool-galaxy.json")),
+    ] {
+        let server = make(fake());
+        let answer = server.get("/v1/pool/blue-green").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.text(), golden);
+        assert_eq!(server.fake.calls(), [Call::Pool(name("blue-green"))]);
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use tokio::sync::Mutex;
 
 use super::launch::{Extender, Site};
 use super::{ControlPlane, client};
@@ -12,6 +13,10 @@ use crate::process::{Launch, Process};
 
 /// How long a node may be silent: short, because tests lose nodes; not shorter, because a busy machine is silent too.
 const NODE_GRACE: Duration = Duration::from_secs(8);
+
+/// Control planes of one test program start one after the other: on few processors they would make each other miss
+/// the times that their parts wait for each other.
+static STARTING: Mutex<()> = Mutex::const_new(());
 
 /// What to start beside etcd and the API server.
 #[derive(Clone, Debug)]
@@ -77,6 +82,7 @@ impl Builder {
     /// # Errors
     /// A part cannot be started, ends at once, or is not ready in time.
     pub async fn start(self) -> Result<ControlPlane> {
+        let _alone = STARTING.lock().await;
         let folder = tempfile::Builder::new()
             .prefix("floatingip-plane-")
             .tempdir()?;

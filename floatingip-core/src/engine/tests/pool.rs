@@ -1,9 +1,10 @@
 //! Pools with a size.
 
 use super::scene::{Scene, a, b, ordinal, replica, subnet_a, subnet_b};
-use crate::engine::{PoolStep, Settings};
+use crate::engine::{Observed, PoolStep, Seen, Settings};
 use crate::owner::Owner;
 use crate::plan::Event;
+use crate::record::{Target, Version};
 use crate::refusal::Refusal;
 use crate::store::Outcome;
 use crate::testing::fixture::pool;
@@ -183,6 +184,39 @@ fn a_deleted_pool_keeps_what_is_in_use() {
         (scene.pool_total("blue"), scene.holder(ip)),
         (1, Some(pod.pod().uid))
     );
+}
+
+#[test]
+fn what_a_pool_has_unused_is_freed_when_others_delete_it() {
+    let mut scene = filled(3);
+    let pod = replica("web-x").in_pool("blue");
+    let ip = scene.allocate(&pod);
+    let blue = pool("blue");
+    assert!(matches!(
+        scene.engine.plan_empty_pool(&blue, scene.now),
+        PoolStep::Done
+    ));
+    let deletion = Observed {
+        target: Target::Pool(blue.clone()),
+        version: Version(u64::MAX),
+        value: None,
+    };
+    assert_eq!(scene.engine.observe(deletion, scene.now), Seen::Taken);
+    while let PoolStep::More(plan) = scene.engine.plan_empty_pool(&blue, scene.now) {
+        scene.settle(plan);
+    }
+    assert_eq!(
+        (scene.pool_total("blue"), scene.holder(ip)),
+        (1, Some(pod.pod().uid))
+    );
+}
+
+#[test]
+fn how_many_addresses_of_a_pool_pods_have_is_known() {
+    let mut scene = filled(3);
+    scene.allocate(&replica("web-x").in_pool("blue"));
+    let state = scene.engine.pool(&pool("blue")).unwrap();
+    assert_eq!((state.addresses, state.in_use, state.owed), (3, 1, false));
 }
 
 #[test]
