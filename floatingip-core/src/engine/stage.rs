@@ -254,7 +254,9 @@ impl Engine {
 
     /// Whether the plan is about to fill a slot: whoever asked for the slot meanwhile was refused.
     pub(super) fn fills_a_slot(&self, id: PlanId) -> bool {
-        self.open.get(&id).is_some_and(|open| !open.slots.is_empty())
+        self.open
+            .get(&id)
+            .is_some_and(|open| !open.slots.is_empty())
     }
 
     /// Takes back what an open plan counted for.
