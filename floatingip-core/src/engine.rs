@@ -55,7 +55,7 @@ pub use sweep::Swept;
 pub use tally::Tally;
 
 use crate::name::{Name, PoolName};
-use crate::owner::Owner;
+use crate::owner::{Owner, SlotRef};
 use crate::range::RangeSet;
 use crate::record::{Attachment, Mark, PlanId, PoolRecord, Record, Target, Version};
 use crate::store::Snapshot;
@@ -161,6 +161,8 @@ pub struct Engine {
     open: BTreeMap<PlanId, OpenPlan>,
     /// For each pod that is about to have addresses by an open plan, the first of them.
     arrivals: BTreeMap<(Name, PlanId), IpAddr>,
+    /// The same for each slot with an identity.
+    slot_arrivals: BTreeMap<(SlotRef, PlanId), IpAddr>,
     claims: Claims,
     /// Addresses of pods that are not known to be bound.
     provisional: BTreeMap<IpAddr, Attempt>,
@@ -193,6 +195,7 @@ impl Engine {
             held: BTreeMap::new(),
             open: BTreeMap::new(),
             arrivals: BTreeMap::new(),
+            slot_arrivals: BTreeMap::new(),
             claims: Claims::default(),
             provisional: BTreeMap::new(),
             ended: BTreeMap::new(),

@@ -34,6 +34,13 @@ impl Engine {
         if let Some(ip) = self.arrival_of(&pod.uid) {
             return Err(Refusal::Busy { ip });
         }
+        // Also what a former pod of the slot is about to have: it is the slot's as soon as it is there.
+        if let Some(slot) = asking.request.tenant().slot_ref()
+            && let Some(ip) = self.arrival_in(&slot)
+            && !may_double(asking.request)
+        {
+            return Err(Refusal::Busy { ip });
+        }
         let mut own = Own::default();
         for ip in self.own_addresses(asking.request) {
             if self.is_held(ip) || self.missing.contains_key(&ip) {

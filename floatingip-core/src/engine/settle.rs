@@ -60,9 +60,10 @@ impl Engine {
             }
         }
         // Last, so that an app whose first address this is stays known, with its cap.
+        let filled = self.fills_a_slot(id);
         self.relieve(id);
         // What somebody else wrote meanwhile may have been counted beside what the plan was to do.
-        if !settled.is_complete() || self.is_lighter(&before) {
+        if !settled.is_complete() || filled || self.is_lighter(&before) {
             self.note_opening();
         }
         settled

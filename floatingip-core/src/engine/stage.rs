@@ -6,7 +6,7 @@ use super::Engine;
 use super::ledger::standing_key;
 use super::standing::{AppStanding, PoolStanding};
 use crate::name::{Name, PoolName};
-use crate::owner::{AppRef, Owner, Slot};
+use crate::owner::{AppRef, Owner, Slot, SlotRef};
 use crate::plan::{Batch, Entry, Event, Plan, Write};
 use crate::range::Family;
 use crate::record::{Attachment, PlanId, PoolRecord, Record, Target, Value, Version};
@@ -25,6 +25,8 @@ pub(super) struct OpenPlan {
     pressures: Vec<Pressure>,
     /// The pods that are about to have addresses by it.
     pods: Vec<Name>,
+    /// The slots with an identity that those pods fill.
+    slots: Vec<SlotRef>,
     /// The attachments that are about to use addresses by it.
     attachments: Vec<Attachment>,
 }
@@ -185,6 +187,10 @@ impl Engine {
         {
             draft.open.pods.push(pod.uid.clone());
             self.arrivals.insert((pod.uid.clone(), draft.id), ip);
+            if let Some(slot) = tenant.slot_ref() {
+                draft.open.slots.push(slot.clone());
+                self.slot_arrivals.insert((slot, draft.id), ip);
+            }
             // In the place of a former pod of the app there is not one more.
             let replaces =
                 from.is_some_and(|from| from.pod().is_some() && from.app() == tenant.app_ref());
@@ -236,6 +242,23 @@ impl Engine {
         (pod == uid).then_some(*ip)
     }
 
+    /// An address that a pod of the slot is about to have by an open plan. O(log n).
+    pub(super) fn arrival_in(&self, slot: &SlotRef) -> Option<IpAddr> {
+        let first = PlanId {
+            incarnation: 0,
+            serial: 0,
+        };
+        let ((filled, _), ip) = self.slot_arrivals.range((slot.clone(), first)..).next()?;
+        (filled == slot).then_some(*ip)
+    }
+
+    /// Whether the plan is about to fill a slot: whoever asked for the slot meanwhile was refused.
+    pub(super) fn fills_a_slot(&self, id: PlanId) -> bool {
+        self.open
+            .get(&id)
+            .is_some_and(|open| !open.slots.is_empty())
+    }
+
     /// Takes back what an open plan counted for.
     pub(super) fn relieve(&mut self, id: PlanId) {
         let Some(open) = self.open.remove(&id) else {
@@ -246,6 +269,9 @@ impl Engine {
         }
         for uid in open.pods {
             self.arrivals.remove(&(uid, id));
+        }
+        for slot in open.slots {
+            self.slot_arrivals.remove(&(slot, id));
         }
     }
 

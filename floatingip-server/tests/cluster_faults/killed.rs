@@ -19,7 +19,7 @@ const LIFE: u64 = 1500;
 /// How long it may be away.
 const AWAY: u64 = 800;
 /// How many of the kills have to meet it while it decides.
-const WHILE_DECIDING: u32 = KILLS / 2;
+const WHILE_DECIDING: u32 = KILLS / 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_at_any_moment_breaks_no_promise() -> Result<()> {

@@ -82,6 +82,24 @@ fn a_pod_that_ends_while_its_plan_is_open_ends_when_that_is_settled() {
 }
 
 #[test]
+fn the_next_pod_of_a_slot_waits_for_what_the_former_one_is_about_to_have() {
+    let mut scene = Scene::two_subnets();
+    let former = ordinal("web-0").never();
+    let next = former.clone().uid("next");
+    let open = scene.plan(&former).unwrap();
+    scene.end(&former);
+    scene.see(&next, false);
+    let refused = scene.attempt(&next).unwrap_err();
+    assert!(matches!(refused, Refusal::Busy { .. }), "{refused}");
+    let openings = scene.engine.openings(scene.now);
+    scene.settle(open.plan);
+    assert_ne!(scene.engine.openings(scene.now), openings);
+    scene.end_late(&former);
+    assert_eq!(scene.attempt(&next), Ok(vec![a(1)]));
+    assert!(scene.is_free(a(2)), "the slot has one address");
+}
+
+#[test]
 fn of_two_addresses_the_one_that_is_not_in_the_open_plan_is_freed_at_once() {
     let mut scene = Scene::two_subnets();
     let pod = replica("web-x");
