@@ -172,7 +172,10 @@ async fn force(lot: &Lot, pod: &PodView) -> Result<()> {
     };
     match pods(lot).delete(&pod.name, &now).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        deleted => Ok(drop(deleted?)),
+        deleted => {
+            deleted?;
+            Ok(())
+        }
     }
 }
 

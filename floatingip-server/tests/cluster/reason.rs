@@ -57,7 +57,7 @@ async fn job(lot: Lot) -> Result<()> {
 
 async fn no_subnet(lot: Lot) -> Result<()> {
     let far = lot.node(9, 1);
-    node::create_all(&lot.cluster.client(), &[far.clone()]).await?;
+    node::create_all(&lot.cluster.client(), std::slice::from_ref(&far)).await?;
     let web =
         Workload::deployment(&lot.namespace, "web").on_nodes("kubernetes.io/hostname", far.name());
     let web = lot.create(web).await?;
@@ -72,7 +72,7 @@ async fn clash(lot: Lot) -> Result<()> {
         .await?;
     let address = lot.addresses(&web, 1).await?.remove(0);
     let intruder = Node::new(lot.name("intruder"), address.parse()?);
-    node::create_all(&lot.cluster.client(), &[intruder.clone()]).await?;
+    node::create_all(&lot.cluster.client(), std::slice::from_ref(&intruder)).await?;
     let text = format!(
         "has address {address}, which belongs to {}/web-",
         lot.namespace

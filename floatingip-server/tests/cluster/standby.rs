@@ -207,7 +207,7 @@ impl Service {
             while let Ok((stream, _)) = self.listener.accept().await {
                 let servers = Arc::clone(&servers);
                 // A connection that breaks is the scheduler's to repeat.
-                connections.spawn(async move { drop(pass_on(stream, &*servers).await) });
+                connections.spawn(async move { drop(pass_on(stream, &servers).await) });
             }
         });
         serving

@@ -185,7 +185,7 @@ async fn bind(server: &Server, pod: &DynamicObject) -> Result<()> {
         let error = serde_json::from_str::<Value>(&answer)?;
         let error = error
             .get("Error")
-            .or(error.get("error"))
+            .or_else(|| error.get("error"))
             .and_then(Value::as_str);
         ensure!(error.is_none_or(str::is_empty), "{passed}\n{answer}");
         Ok(())

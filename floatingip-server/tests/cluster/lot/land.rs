@@ -53,4 +53,3 @@ pub(super) fn node_of(number: u8, rack: u8, last: u8) -> Node {
         .label(LOT, number.to_string())
         .label("rack", rack.to_string())
 }
-
