@@ -103,7 +103,7 @@ pub fn run(settings: Kubernetes) -> Result<(), ServeError> {
 
 async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
     let ending = Ending::hear()?;
-    let client = client::client(settings.kubeconfig.as_deref()).await?;
+    let client = client::client(settings.access.kubeconfig.as_deref()).await?;
     let extender_port = bind(settings.bind, settings.port).await?;
     let api_port = bind(settings.bind, settings.api_port).await?;
     let identity = identity();
@@ -115,7 +115,7 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
     let (duty, definitions) = (watch::Sender::default(), watch::Sender::default());
     let (gate, mut election) = elect(&client, &settings, identity);
     let options = StoreOptions {
-        pool_namespace: settings.namespace.clone(),
+        pool_namespace: settings.access.namespace.clone(),
         ..StoreOptions::default()
     };
     let latencies = Arc::<Latencies>::default();
@@ -249,7 +249,7 @@ fn elect(client: &Client, settings: &Kubernetes, identity: String) -> (Gate, Ele
         return (Gate::open(), election);
     }
     let gate = Gate::closed();
-    let lease = LeaseSettings::new(&settings.namespace, &settings.lease, identity);
+    let lease = LeaseSettings::new(&settings.access.namespace, &settings.lease, identity);
     let mut elector = Elector::new(client.clone(), lease, gate.clone());
     let leadership = elector.leadership();
     let (stop, stopped) = oneshot::channel();

@@ -111,6 +111,11 @@ impl Apps {
         }
     }
 
+    /// A confirmation that the app is gone holds no longer.
+    pub(super) fn doubt_end(&mut self, app: &AppRef) {
+        self.gone.forget(app);
+    }
+
     pub(super) fn is_confirmed_gone(&self, app: &AppRef) -> bool {
         self.gone.set.contains(app)
     }

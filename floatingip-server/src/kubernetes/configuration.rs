@@ -62,11 +62,11 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn new(client: &Client, settings: &Kubernetes, reporter: Reporter) -> Self {
         Self {
-            maps: Api::namespaced(client.clone(), &settings.config_namespace),
-            kept: Api::namespaced(client.clone(), &settings.namespace),
-            name: settings.config_name.clone(),
-            namespace: settings.config_namespace.clone(),
-            key: settings.config_key.clone(),
+            maps: Api::namespaced(client.clone(), &settings.access.config_namespace),
+            kept: Api::namespaced(client.clone(), &settings.access.namespace),
+            name: settings.access.config_name.clone(),
+            namespace: settings.access.config_namespace.clone(),
+            key: settings.access.config_key.clone(),
             strictness: match settings.galaxy_compat {
                 true => Strictness::GalaxyCompat,
                 false => Strictness::Strict,

@@ -61,9 +61,9 @@ pub fn run(settings: &Verify) -> Result<bool, VerifyError> {
 }
 
 async fn verify(settings: &Verify) -> Result<Verified, VerifyError> {
-    let client = client::client(settings.kubeconfig.as_deref()).await?;
+    let client = client::client(settings.access.kubeconfig.as_deref()).await?;
     let options = StoreOptions {
-        pool_namespace: settings.namespace.clone(),
+        pool_namespace: settings.access.namespace.clone(),
         ..StoreOptions::default()
     };
     let looker = Looker::new(client.clone(), options);
@@ -115,14 +115,24 @@ async fn configuration(
         true => Strictness::GalaxyCompat,
         false => Strictness::Strict,
     };
-    let (namespace, name) = (&settings.config_namespace, &settings.config_name);
-    let fault = match read(client, (namespace, name), &settings.config_key, strictness).await {
+    let (namespace, name) = (
+        &settings.access.config_namespace,
+        &settings.access.config_name,
+    );
+    let fault = match read(
+        client,
+        (namespace, name),
+        &settings.access.config_key,
+        strictness,
+    )
+    .await
+    {
         Ok(topology) => return Ok((topology, None)),
         Err(fault) => fault,
     };
-    let kept = (&settings.namespace, &format!("{name}{KEPT}"));
+    let kept = (&settings.access.namespace, &format!("{name}{KEPT}"));
     let lenient = Strictness::GalaxyCompat;
-    match read(client, kept, &settings.config_key, lenient).await {
+    match read(client, kept, &settings.access.config_key, lenient).await {
         Ok(topology) => {
             let note = format!(
                 "ConfigMap {namespace}/{name} is not usable, the last good one is in force: {fault}"

@@ -22,6 +22,10 @@ fn the_help_teaches() {
     assert_eq!(help, include_str!("../golden/help-standalone.txt"));
     assert!(text(&["--help"]).contains("standalone"));
     assert!(text(&["help", "standalone"]) == help);
+    assert_eq!(
+        text(&["kubernetes", "--help"]),
+        include_str!("../golden/help-kubernetes.txt")
+    );
 }
 
 #[test]

@@ -55,8 +55,26 @@ impl Index {
             return;
         }
         self.demand_owner(pod.controller.as_ref());
+        if same.is_none() {
+            self.doubt_ends(&pod);
+        }
         self.note_pod(same, &pod);
         self.pods.insert(pod);
+    }
+
+    /// Somebody made the pod: what was confirmed to be gone may have been made again, though its own watch does
+    /// not show it yet.
+    fn doubt_ends(&mut self, pod: &PodEntry) {
+        let Some(owner) = &pod.controller else { return };
+        let app = owner.app(&pod.namespace);
+        let above = self
+            .apps
+            .of(&app)
+            .and_then(|entry| entry.controller.clone());
+        self.apps.doubt_end(&app);
+        if let Some(above) = above {
+            self.apps.doubt_end(&above.app(&pod.namespace));
+        }
     }
 
     fn note_pod(&mut self, former: Option<&PodEntry>, pod: &PodEntry) {

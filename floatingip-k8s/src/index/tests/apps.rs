@@ -129,6 +129,27 @@ fn a_confirmation_is_not_believed_against_what_is_seen() {
     assert_eq!(index.app(&web), Fact::Unknown);
 }
 
+/// The watch of pods may be ahead of that of apps.
+#[test]
+fn a_pod_of_an_app_that_was_gone_casts_doubt_on_its_end() {
+    let (mut index, web) = (Index::default(), app("statefulset", "web"));
+    list(&mut index, &kind("statefulset"), &[], 3);
+    index.confirm_gone(&web);
+    assert_eq!(index.app(&web), Fact::Gone);
+    let owner = OwnerRef {
+        group: "apps".into(),
+        kind: "statefulset".into(),
+        name: "web".into(),
+        uid: "new".into(),
+    };
+    index.apply_pod(PodEntry {
+        controller: Some(owner),
+        ..pod("web-0", 9)
+    });
+    assert_eq!(index.app(&web), Fact::Unknown);
+    assert!(index.needs_confirmation(&web));
+}
+
 #[test]
 fn confirmations_are_bounded() {
     let mut index = Index::default();
