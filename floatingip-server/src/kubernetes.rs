@@ -4,6 +4,7 @@
 mod client;
 mod cluster;
 mod configuration;
+mod election;
 mod explain;
 mod front;
 mod latency;
@@ -20,15 +21,14 @@ use floatingip_core::orchestrator::Orchestrator;
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::extender;
 use floatingip_k8s::index::SharedIndex;
-use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings};
 use floatingip_k8s::life;
-use floatingip_k8s::store::{CrdStore, Gate, StoreOptions};
+use floatingip_k8s::store::{CrdStore, StoreOptions};
 use floatingip_k8s::waiting::{self, Waiting};
 use kube::Client;
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tracing::{error, info, warn};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
 
 use crate::app::{self, Mode, router};
 use crate::args::{Kubernetes, Listen};
@@ -39,8 +39,8 @@ use crate::serve::listen::{self, Listener};
 use crate::serve::signals::Ending;
 use cluster::Cluster;
 use configuration::Follower;
+use election::Election;
 use front::Front;
-use latency::Latencies;
 use surroundings::Surroundings;
 
 pub use client::ClientError;
@@ -101,85 +101,123 @@ pub fn run(settings: Kubernetes) -> Result<(), ServeError> {
     served
 }
 
+/// The two ports.
+struct Ports {
+    extender: Listener,
+    api: Listener,
+}
+
+/// Everything that runs, and what answers at the ports.
+struct Process {
+    /// They have no end but a panic.
+    tasks: JoinSet<()>,
+    election: Election,
+    around: Arc<Surroundings>,
+    front: Arc<Front>,
+}
+
 async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
     let ending = Ending::hear()?;
     let client = client::client(settings.access.kubeconfig.as_deref()).await?;
-    let extender_port = bind(settings.bind, settings.port).await?;
-    let api_port = bind(settings.bind, settings.api_port).await?;
-    let identity = identity();
-
-    let mut tasks = JoinSet::new();
-    let (reporter, publisher) = Reporter::new(client.clone(), identity.clone());
-    tasks.spawn(publisher.run());
-    let follower = Follower::new(&client, &settings, reporter.clone());
-    let (duty, definitions) = (watch::Sender::default(), watch::Sender::default());
-    let (gate, mut election) = elect(&client, &settings, identity);
-    let options = StoreOptions {
-        pool_namespace: settings.access.namespace.clone(),
-        ..StoreOptions::default()
+    let ports = Ports {
+        extender: bind(settings.bind, settings.port).await?,
+        api: bind(settings.bind, settings.api_port).await?,
     };
-    let latencies = Arc::<Latencies>::default();
-    let around = Arc::new(Surroundings {
-        configuration: follower.standing(),
-        leadership: election.leadership.clone(),
-        duty: duty.subscribe(),
-        definitions: definitions.subscribe(),
-        index: SharedIndex::default(),
-        store: CrdStore::new(client.clone(), options.clone(), gate.clone()),
-        reporter,
-        waiting: Waiting::default(),
-        latencies: Arc::clone(&latencies),
-        running: OnceLock::new(),
-    });
-    definitions.send_replace(Some("not looked at yet".to_owned()));
-    tasks.spawn(follower.run());
-    let front = Arc::new(Front::new(duty.subscribe(), Arc::clone(&around)));
-    let api = router(Arc::clone(&front), api_settings(&settings, &api_port));
-    let extender = routes::routes(Arc::clone(&front), latencies);
+    let api_settings = api_settings(&settings, &ports.api);
+    let mut process = Process::begin(settings, client);
     info!(
-        extender = extender_port.place(),
-        api = api_port.place(),
+        extender = ports.extender.place(),
+        api = ports.api.place(),
         "listening"
     );
-    let cluster = Cluster {
-        settings,
-        client,
-        gate,
-        options,
-        around: Arc::clone(&around),
-        front: Arc::clone(&front),
-        duty,
-        definitions,
-    };
-    tasks.spawn(cluster.run());
-
-    let (end, ended) = watch::channel(false);
-    let limits = connection::Limits::default();
-    let serving = async {
-        tokio::join!(
-            extender_port.serve(extender, told(ended.clone()), limits),
-            api_port.serve(api, told(ended), limits),
-        )
-    };
-    let mut broken = false;
-    let watching = async {
-        tokio::select! {
-            () = ending.told() => {}
-            // They have no end but a panic.
-            _ = tasks.join_next() => broken = true,
-            () = election.died() => broken = true,
-        }
-        end.send_replace(true);
-    };
-    tokio::join!(serving, watching);
-    // First nothing new is begun, then what is under way is finished.
-    tasks.shutdown().await;
-    finish(&around, &front, election).await;
+    let broken = process.attend(ports, api_settings, ending).await;
+    process.finish().await;
     if broken {
         return Err(ServeError::Broken);
     }
     info!("ended");
     Ok(())
+}
+
+impl Process {
+    fn begin(settings: Kubernetes, client: Client) -> Self {
+        let identity = identity();
+        let mut tasks = JoinSet::new();
+        let (reporter, publisher) = Reporter::new(client.clone(), identity.clone());
+        tasks.spawn(publisher.run());
+        let follower = Follower::new(&client, &settings, reporter.clone());
+        let duty = watch::Sender::default();
+        let definitions = watch::Sender::new(Some("not looked at yet".to_owned()));
+        let (gate, election) = Election::begin(&client, &settings, identity);
+        let options = StoreOptions {
+            pool_namespace: settings.access.namespace.clone(),
+            ..StoreOptions::default()
+        };
+        let around = Arc::new(Surroundings {
+            configuration: follower.standing(),
+            leadership: election.leadership.clone(),
+            duty: duty.subscribe(),
+            definitions: definitions.subscribe(),
+            index: SharedIndex::default(),
+            store: CrdStore::new(client.clone(), options.clone(), gate.clone()),
+            reporter,
+            waiting: Waiting::default(),
+            latencies: Arc::default(),
+            running: OnceLock::new(),
+        });
+        tasks.spawn(follower.run());
+        let front = Arc::new(Front::new(duty.subscribe(), Arc::clone(&around)));
+        let cluster = Cluster {
+            settings,
+            client,
+            gate,
+            options,
+            around: Arc::clone(&around),
+            front: Arc::clone(&front),
+            duty,
+            definitions,
+        };
+        tasks.spawn(cluster.run());
+        Self {
+            tasks,
+            election,
+            around,
+            front,
+        }
+    }
+
+    /// Serves both ports until the process is told to end, or a part of it broke down: then true.
+    async fn attend(&mut self, ports: Ports, settings: app::Settings, ending: Ending) -> bool {
+        let api = router(Arc::clone(&self.front), settings);
+        let latencies = Arc::clone(&self.around.latencies);
+        let extender = routes::routes(Arc::clone(&self.front), latencies);
+        let (end, ended) = watch::channel(false);
+        let limits = connection::Limits::default();
+        let serving = async {
+            tokio::join!(
+                ports.extender.serve(extender, told(ended.clone()), limits),
+                ports.api.serve(api, told(ended), limits),
+            )
+        };
+        let watching = async {
+            let broken = tokio::select! {
+                () = ending.told() => false,
+                _ = self.tasks.join_next() => true,
+                () = self.election.died() => true,
+            };
+            end.send_replace(true);
+            broken
+        };
+        let (_, broken) = tokio::join!(serving, watching);
+        broken
+    }
+
+    /// First nothing new is begun, then what is under way is finished.
+    async fn finish(mut self) {
+        self.tasks.shutdown().await;
+        let settled = settle(&self.around, &self.front).await;
+        self.election.end(settled).await;
+    }
 }
 
 async fn bind(address: IpAddr, port: u16) -> Result<Listener, ServeError> {
@@ -214,82 +252,10 @@ fn api_settings(settings: &Kubernetes, listener: &Listener) -> app::Settings {
     }
 }
 
-/// The competition for the lease.
-struct Election {
-    leadership: watch::Receiver<Leadership>,
-    /// None where nobody competes.
-    competing: Option<(oneshot::Sender<()>, JoinHandle<Elector>)>,
-    /// Keeps the leadership of who competes with nobody.
-    _alone: Option<watch::Sender<Leadership>>,
-}
-
-impl Election {
-    /// Ready when nobody competes any more who should.
-    async fn died(&mut self) {
-        match &mut self.competing {
-            Some((_, task)) => {
-                if let Err(error) = task.await {
-                    error!("nobody renews the lease any more: {error}");
-                }
-                self.competing = None;
-            }
-            None => std::future::pending().await,
-        }
-    }
-}
-
-fn elect(client: &Client, settings: &Kubernetes, identity: String) -> (Gate, Election) {
-    if !settings.leader_elect {
-        let (alone, leadership) = watch::channel(Leadership::Own);
-        let election = Election {
-            leadership,
-            competing: None,
-            _alone: Some(alone),
-        };
-        return (Gate::open(), election);
-    }
-    let gate = Gate::closed();
-    let lease = LeaseSettings::new(&settings.access.namespace, &settings.lease, identity);
-    let mut elector = Elector::new(client.clone(), lease, gate.clone());
-    let leadership = elector.leadership();
-    let (stop, stopped) = oneshot::channel();
-    let task = tokio::spawn(async move {
-        let stopped = async {
-            // Dropped without a word means the same.
-            let _ = stopped.await;
-        };
-        elector.run(stopped).await;
-        elector
-    });
-    let election = Election {
-        leadership,
-        competing: Some((stop, task)),
-        _alone: None,
-    };
-    (gate, election)
-}
-
 /// A name that no other process has or had: of the machine, or pod, and a random number.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "floatingip-server".to_owned());
     format!("{host}_{:016x}", fastrand::u64(..))
-}
-
-/// Waits for writes under way and gives the lease back, if nothing of ours can still land.
-async fn finish(around: &Surroundings, front: &Front, election: Election) {
-    let settled = settle(around, front).await;
-    let Some((stop, task)) = election.competing else {
-        return;
-    };
-    // It is told so by being dropped, if it has ended already.
-    let _ = stop.send(());
-    match task.await {
-        Ok(mut elector) if settled => elector.give_up().await,
-        Ok(_) => {
-            warn!("the lease is not given back: changes without a certain outcome may still land")
-        }
-        Err(error) => warn!("the lease is not given back: {error}"),
-    }
 }
 
 /// Whether every change has a certain outcome.
