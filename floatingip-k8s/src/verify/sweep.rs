@@ -76,11 +76,12 @@ fn filled(view: View<'_>) -> BTreeSet<SlotRef> {
 }
 
 fn judge(view: View<'_>, filled: &BTreeSet<SlotRef>, write: &Write, report: &mut Report) {
-    let frees = |event| matches!(event, Event::Release | Event::Reserve);
+    // A pod that went on a silent node leaves an address that rests before it is free.
+    let ends = |event| matches!(event, Event::Release | Event::Reserve | Event::Rest);
     let (Target::Address(ip), Some(entry)) = (&write.target, &write.entry) else {
         return;
     };
-    let Some((version, record)) = view.record(*ip).filter(|_| frees(entry.event)) else {
+    let Some((version, record)) = view.record(*ip).filter(|_| ends(entry.event)) else {
         return;
     };
     if is_marked(view, record) {
