@@ -330,6 +330,18 @@ fn a_record_outlives_its_pod_for_nothing() {
     );
 }
 
+/// Its address is not free yet, but has to be marked by now.
+#[test]
+fn a_pod_that_went_on_a_silent_node_is_told_too() {
+    let mut scene = Scene::empty();
+    let node = json!({"metadata": {"name": "node-1", "uid": "n", "resourceVersion": "3"},
+        "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}});
+    let node: NodeObject = serde_json::from_value(node).unwrap();
+    scene.index.feed(&Seen::Present(node)).unwrap();
+    scene.record(WEB, fixture::pod("gone").owner(), ReleasePolicy::PodDelete);
+    scene.violates(Invariant::Prompt, &["uid-of-gone", "is gone"]);
+}
+
 #[test]
 fn what_immutable_keeps_goes_with_the_app_and_its_slots() {
     let mut scene = Scene::sound();
