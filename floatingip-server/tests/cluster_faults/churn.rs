@@ -101,9 +101,12 @@ impl Churn {
         Ok(())
     }
 
-    /// As a kubelet does that is short of something.
+    /// As a kubelet does that is short of something. Only pods that run: kwok would set those to run again that it
+    /// is about to start, which no kubelet does.
     async fn evict_pod(&mut self) -> Result<()> {
-        if let Some(name) = self.any_pod().await? {
+        let running = ListParams::default().fields("status.phase=Running");
+        let pods = self.pods().list_metadata(&running).await?;
+        if let Some(name) = self.rng.choice(&pods.items).map(|pod| pod.name_any()) {
             let failed = Patch::Merge(json!({"status": {"phase": "Failed", "reason": "Evicted"}}));
             let how = PatchParams::default();
             self.pods().patch_status(&name, &how, &failed).await?;

@@ -91,11 +91,11 @@ async fn lives_through(plane: &ControlPlane, server: &Server, seed: u64) -> Resu
 /// What the test's own watch has seen, from the first change to the last.
 fn at_every_instant(recorder: &Recorder) -> Result<()> {
     let record = recorder.read();
-    ensure!(
-        record.clashes.is_empty(),
-        "ONE-OWNER: {:#?}",
-        record.clashes
-    );
+    if let Some(first) = record.clashes.first() {
+        let address = first.split(' ').next().unwrap_or_default();
+        let history = record.traced(address);
+        anyhow::bail!("ONE-OWNER: {:#?}\n{history}", record.clashes);
+    }
     end::sticky(&record)
 }
 
