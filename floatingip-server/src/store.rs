@@ -3,6 +3,7 @@
 //! The database is redb: pure Rust, one file, transactions that survive power loss, checksums on
 //! every page, and an honest word on failed commits.
 
+mod apps;
 mod database;
 mod error;
 mod format;
@@ -20,6 +21,7 @@ use floatingip_core::record::Version;
 use floatingip_core::store::{Answer, LoadError, Snapshot};
 use tokio::sync::oneshot;
 
+pub use self::apps::{AppChange, AppError, AppRow, Apps, MOST_APPS, Told};
 pub use self::error::{DocumentError, OpenError};
 pub use self::format::FormatError;
 pub use self::writer::Counts;
@@ -56,6 +58,7 @@ use self::writer::Writer;
 pub struct EmbeddedStore {
     file: Arc<DatabaseFile>,
     writer: Writer,
+    apps: Apps,
 }
 
 /// How a store is kept.
@@ -93,9 +96,13 @@ impl EmbeddedStore {
 
     fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {
         let file = Arc::new(file);
-        let writer =
-            Writer::start(Arc::clone(&file), options.journal_limit).map_err(OpenError::Thread)?;
-        Ok(Self { file, writer })
+        let apps = Apps::default();
+        let writer = Writer::start(Arc::clone(&file), options.journal_limit, apps.clone());
+        Ok(Self {
+            file,
+            writer: writer.map_err(OpenError::Thread)?,
+            apps,
+        })
     }
 
     /// Stores a text under a name, in the place of the former one. Durable when it returns.
@@ -112,6 +119,24 @@ impl EmbeddedStore {
     /// What cannot be read.
     pub fn document(&self, name: &str) -> Result<Option<String>, LoadError> {
         read(&self.file, |database| tables::document(database, name))
+    }
+
+    /// The apps that were told of, and will be. For the start, before any of them is changed: reads
+    /// the disk in the caller's thread.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn apps(&self) -> Result<Apps, LoadError> {
+        self.apps.replace(read(&self.file, tables::apps)?);
+        Ok(self.apps.clone())
+    }
+
+    /// Changes what is kept of an app. Durable, and shown by [`EmbeddedStore::apps`], when it returns.
+    ///
+    /// # Errors
+    /// Whether it was written, as far as that is known.
+    pub async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
+        self.writer.change_app(change).await
     }
 
     /// The journal's latest entries of an address, at most so many, the latest first, each with the

@@ -151,7 +151,8 @@ impl Engine {
 
     /// Whether an open plan gives the attachment an address, or changes one that it has.
     fn is_changing(&self, attachment: &Attachment) -> bool {
-        self.open.values().any(|open| open.attaches(attachment))
+        let mut open = self.open.values();
+        open.any(|open| open.attaches(attachment).is_some())
             || self
                 .ledger
                 .of_attachment(attachment)
