@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use floatingip_core::Topology;
 use floatingip_core::engine;
 use floatingip_core::fact::UnknownWorld;
 use floatingip_core::orchestrator::{Limits, Orchestrator};
@@ -26,7 +27,7 @@ use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
 use crate::store::{EmbeddedStore, OpenError, Options};
-use configuration::{ConfigurationError, Follow, Source};
+use configuration::{ConfigurationError, Follow, Source, Status};
 use surroundings::Surroundings;
 
 /// What the standalone server decides with.
@@ -111,7 +112,7 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     )?;
     let source = Source::new(settings.config.clone(), settings.galaxy_compat);
     let first = configuration::first(&source, &store).await?;
-    let core = Arc::new(start(&settings, first.topology, store).await?);
+    let core = Arc::new(start(settings.pool_headroom, first.topology, store).await?);
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
     let desk = Arc::new(Desk::new(
@@ -157,15 +158,45 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// The same API over a store that nobody else sees and that ends with the answer: for fuzzing, and for
+/// tests of clients. Nothing goes on in the background.
+///
+/// # Errors
+/// The machine gave out.
+///
+/// ```
+/// use floatingip_core::config::{Config, Strictness};
+/// use floatingip_server::app::Settings;
+/// use floatingip_server::standalone::in_memory;
+///
+/// let text = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1"}]"#;
+/// let config = Config::parse(text, Strictness::Strict)?;
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let router: axum::Router = in_memory(config.topology().clone(), Settings::default()).await?;
+/// # let _ = router;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn in_memory(
+    topology: Topology,
+    settings: app::Settings,
+) -> Result<axum::Router, ServeError> {
+    let core = Arc::new(start(0, topology, EmbeddedStore::in_memory()?).await?);
+    let (_, status) = watch::channel(Status::default());
+    let surroundings = Surroundings::new(Arc::clone(&core), status);
+    Ok(router(Arc::new(Desk::new(core, surroundings)), settings))
+}
+
 async fn start(
-    settings: &Standalone,
-    topology: floatingip_core::Topology,
+    pool_headroom: u32,
+    topology: Topology,
     store: EmbeddedStore,
 ) -> Result<Core, LoadError> {
     let engine = engine::Settings {
         incarnation: incarnation(),
         binds_at_once: true,
-        pool_headroom: settings.pool_headroom,
+        pool_headroom,
         ..engine::Settings::default()
     };
     let (timer, limits) = (SystemTimer::start(), Limits::default());

@@ -91,6 +91,14 @@ impl EmbeddedStore {
         Self::start(DatabaseFile::in_folder(dir)?, options)
     }
 
+    /// A store without a folder, which ends with the process: to try things out.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Self::start(DatabaseFile::in_memory()?, Options::default())
+    }
+
     fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {
         let file = Arc::new(file);
         let writer =

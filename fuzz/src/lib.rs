@@ -13,19 +13,23 @@
 pub mod annotations;
 pub mod config;
 pub mod engine_ops;
+pub mod extender;
 pub mod owner_keys;
 pub mod queries;
 pub mod ranges;
+pub mod requests;
 
 /// What a target does with its bytes.
 pub type Check = fn(&[u8]);
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("annotations", annotations::check),
     ("config", config::check),
     ("engine_ops", engine_ops::check),
+    ("extender", extender::check),
     ("owner_keys", owner_keys::check),
     ("queries", queries::check),
     ("ranges", ranges::check),
+    ("requests", requests::check),
 ];

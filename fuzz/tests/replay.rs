@@ -42,4 +42,4 @@ macro_rules! replayed {
     };
 }
 
-replayed!(annotations config engine_ops owner_keys queries ranges);
+replayed!(annotations config engine_ops extender owner_keys queries ranges requests);

@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError};
 use tracing::{error, info};
 
@@ -69,6 +70,12 @@ impl DatabaseFile {
         }
         let file = path.clone();
         Self::with_opener(path, Box::new(move || builder().open(&file)), Some(lock))
+    }
+
+    /// A database that nobody else sees and that is gone when it is closed.
+    pub(super) fn in_memory() -> Result<Self, OpenError> {
+        let open = || builder().create_with_backend(InMemoryBackend::new());
+        Self::with_opener(PathBuf::from("memory"), Box::new(open), None)
     }
 
     /// Opens by other means than a file: what tests with a failing disk need.
