@@ -5,3 +5,7 @@
 //! | `embed` | the engine inside a program of your own, from configuration to address |
 //! | `list` | filters, orders and pages |
 //! | `own_store` | a store of your own, and the suite that says whether it keeps its contract |
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embed.md")]
+struct Embedding;

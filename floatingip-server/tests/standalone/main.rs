@@ -17,6 +17,12 @@ mod place;
 #[cfg(test)]
 mod pools;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
+mod session;
+#[cfg(test)]
 mod transcript;
+#[cfg(test)]
+mod unit;
