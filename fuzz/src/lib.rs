@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cargo install cargo-fuzz
-//! cargo +nightly fuzz run --features libfuzzer TARGET
+//! cargo +nightly fuzz run --no-default-features --features libfuzzer TARGET
 //! ```
 //!
 //! A finding is fixed, and its file joins the corpus.

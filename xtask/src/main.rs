@@ -10,6 +10,7 @@
 mod assets;
 mod ci;
 mod crds;
+mod fuzzing;
 mod papers;
 mod process;
 mod purity;

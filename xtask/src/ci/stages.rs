@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, crds, papers, purity, schemathesis, tools};
+use crate::{assets, crds, fuzzing, papers, purity, schemathesis, tools};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -37,6 +37,11 @@ pub(super) const ALL: &[Stage] = &[
         generated,
     ),
     stage("fuzz", "the fuzz corpora replay without a finding", fuzz),
+    stage(
+        "guided",
+        "each fuzz target finds nothing in a short run, where there is a nightly",
+        guided,
+    ),
     stage("alone", "each member builds from its own manifest", alone),
     stage(
         "docs",
@@ -76,7 +81,8 @@ pub(super) const ALL: &[Stage] = &[
 /// staying silent. Raise these as tests, targets and examples land.
 mod floor {
     pub(super) const TESTS: usize = 1;
-    pub(super) const FUZZ_TESTS: usize = 7;
+    pub(super) const FUZZ_TESTS: usize = 10;
+    pub(super) const FUZZ_TARGETS: usize = 8;
     pub(super) const EXAMPLES: usize = 3;
     pub(super) const BENCHES: usize = 4;
     pub(super) const CLUSTER_SUITES: usize = 6;
@@ -156,6 +162,19 @@ fn fuzz(workspace: &Workspace) -> Result<Done> {
     let tally = tested(workspace, &["test", "-p", "floatingip-fuzz"], &[])?;
     at_least(floor::FUZZ_TESTS, tally.passed, "fuzz replay")?;
     Ok(Done::note(tally.to_string()))
+}
+
+fn guided(workspace: &Workspace) -> Result<Done> {
+    let ran = match fuzzing::run(workspace)? {
+        fuzzing::Ran::Targets(ran) => ran,
+        fuzzing::Ran::Skipped(why) => return Ok(Done::note(why)),
+    };
+    at_least(floor::FUZZ_TARGETS, ran.len(), "fuzz target")?;
+    let inputs: u64 = ran.iter().map(|(_, inputs)| inputs).sum();
+    Ok(Done::note(format!(
+        "{} targets, {inputs} inputs",
+        ran.len()
+    )))
 }
 
 fn alone(workspace: &Workspace) -> Result<Done> {
