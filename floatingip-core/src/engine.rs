@@ -83,7 +83,8 @@ pub struct Settings {
     /// How long addresses of a pod that does not get bound are kept after its last attempt: more
     /// than any write lives.
     pub provisional_life: Duration,
-    /// How long an address rests whose pod a sweep finds gone from a node that does not report.
+    /// How long an address rests whose pod was deleted by force, or is found gone, on a node that does not
+    /// report.
     pub rest: Duration,
     /// Pre-allocation leaves so many free addresses in each subnet.
     pub pool_headroom: u32,
@@ -236,6 +237,11 @@ impl Engine {
                 space.passed(ip);
             }
         }
+    }
+
+    /// How it behaves.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The configuration in force.

@@ -44,8 +44,6 @@ pub struct Pace {
     pub survey: Duration,
     /// How often plans without a certain outcome are tried again.
     pub tend: Duration,
-    /// How long the address of a pod rests that was deleted by force on a node that does not report.
-    pub rest: Duration,
     /// How many changes are carried out at once.
     pub at_once: usize,
 }
@@ -55,7 +53,6 @@ impl Default for Pace {
         Self {
             survey: Duration::from_secs(60),
             tend: Duration::from_secs(1),
-            rest: Duration::from_secs(300),
             at_once: 64,
         }
     }
@@ -259,10 +256,11 @@ impl<S: Store, T: Timer> Life<S, T> {
 
     /// Turns what the index noticed into tasks.
     fn take(&self, effects: Effects) {
+        let rest = self.core.engine().settings().rest;
         let mut queue = self.queue();
         for (uid, ended) in effects.ended {
             self.waiting.passed(&uid);
-            queue.push(Task::Ended(uid, self.ending(ended.how)));
+            queue.push(Task::Ended(uid, ending(ended.how, rest)));
         }
         for (uid, addresses) in effects.bound {
             self.waiting.passed(&uid);
@@ -277,15 +275,6 @@ impl<S: Store, T: Timer> Life<S, T> {
         if effects.incomplete {
             warn!("more changed than could be listed: surveying everything");
             self.hurry.notify_one();
-        }
-    }
-
-    fn ending(&self, how: HowEnded) -> Ending {
-        match how {
-            HowEnded::Finished | HowEnded::Deleted => Ending::Certain,
-            HowEnded::Unreachable => Ending::Unreachable {
-                rest: self.pace.rest,
-            },
         }
     }
 
@@ -324,6 +313,13 @@ impl<S: Store, T: Timer> Life<S, T> {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const fn ending(how: HowEnded, rest: Duration) -> Ending {
+    match how {
+        HowEnded::Finished | HowEnded::Deleted => Ending::Certain,
+        HowEnded::Unreachable => Ending::Unreachable { rest },
     }
 }
 

@@ -1,9 +1,10 @@
 //! For unit tests: a cluster in memory. An API server that has the objects it was given, and an index that was
 //! fed what a test says.
 
-use std::collections::{BTreeMap, HashSet};
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard};
+mod server;
+
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use floatingip_core::Name;
@@ -12,13 +13,11 @@ use floatingip_core::engine;
 use floatingip_core::memory::MemoryStore;
 use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::testing::{Fault, FaultyStore, VirtualTimer};
-use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+pub(crate) use self::server::{Server, Silence};
 use crate::index::{Kind, PodEntry, Seen, SharedIndex};
 use crate::object::{NodeObject, PodObject};
 
@@ -30,8 +29,13 @@ pub(crate) type Core = Orchestrator<FaultyStore<MemoryStore>, VirtualTimer, Shar
 
 /// A core over `store` and the index of a cluster that has the one node a-1 and is in sync.
 pub(crate) async fn core(store: FaultyStore<MemoryStore>) -> Arc<Core> {
+    core_of(CONFIG, store).await
+}
+
+/// The same with another configuration.
+pub(crate) async fn core_of(config: &str, store: FaultyStore<MemoryStore>) -> Arc<Core> {
     let index = SharedIndex::default();
-    let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
+    let config = Config::parse(config, Strictness::Strict).unwrap();
     let settings = engine::Settings {
         shared_store: true,
         ..engine::Settings::default()
@@ -69,15 +73,30 @@ pub(crate) fn node(name: &str, address: &str) -> Seen<NodeObject> {
 
 /// A bare pod of UID `NAME-uid` that waits for an address.
 pub(crate) fn pod(name: &str) -> PodEntry {
-    let pod = json!({
+    entry(&pod_object(name, &json!({})))
+}
+
+/// The same as the API server has it, with these annotations.
+pub(crate) fn pod_object(name: &str, annotations: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "namespace": "default", "name": name, "uid": format!("{name}-uid"), "resourceVersion": "7",
+            "annotations": annotations,
         },
         "spec": { "containers": [
             { "resources": { "requests": { "tke.cloud.tencent.com/eni-ip": "1" } } }
         ]},
-    });
-    let object: PodObject = serde_json::from_value(pod).unwrap();
+    })
+}
+
+/// The path of a pod.
+pub(crate) fn pod_path(name: &str) -> String {
+    format!("/api/v1/namespaces/default/pods/{name}")
+}
+
+pub(crate) fn entry(pod: &Value) -> PodEntry {
+    let object: PodObject = serde_json::from_value(pod.clone()).unwrap();
     PodEntry::try_from(&object).unwrap()
 }
 
@@ -108,94 +127,4 @@ pub(crate) fn owner(core: &Core, ip: &str) -> Option<Name> {
     let record = engine.record(ip.parse().unwrap())?;
     let pod = record.owner.pod().map(|pod| pod.uid.clone());
     Some(pod.unwrap_or_else(|| "a reserve".into()))
-}
-
-/// Objects by path, and the requests that came.
-#[derive(Clone, Default)]
-pub(crate) struct Server(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    objects: BTreeMap<String, Value>,
-    requests: Vec<(Method, String, Value)>,
-    /// Requests of this method fail.
-    broken: Option<Method>,
-}
-
-impl Server {
-    pub(crate) fn client(&self) -> Client {
-        let server = self.clone();
-        let service = tower::service_fn(move |request| {
-            let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
-        });
-        Client::new(service, "default")
-    }
-
-    pub(crate) fn put(&self, path: &str, object: Value) {
-        self.state().objects.insert(path.to_owned(), object);
-    }
-
-    pub(crate) fn remove(&self, path: &str) {
-        self.state().objects.remove(path);
-    }
-
-    pub(crate) fn break_down(&self, method: Option<Method>) {
-        self.state().broken = method;
-    }
-
-    /// The paths of the requests of a method, in order.
-    pub(crate) fn paths(&self, method: &Method) -> Vec<String> {
-        let state = self.state();
-        let requests = state.requests.iter().filter(|(of, ..)| of == method);
-        requests.map(|(_, path, _)| path.clone()).collect()
-    }
-
-    /// The notes of the events that came.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let state = self.state();
-        let notes = state.requests.iter().map(|(.., body)| &body["note"]);
-        notes
-            .filter_map(|note| note.as_str().map(str::to_owned))
-            .collect()
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let body = body.collect_bytes().await.unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let (status, answer) = self.state().take(&parts.method, parts.uri.path(), body);
-        let body = Body::from(serde_json::to_vec(&answer).unwrap());
-        Response::builder().status(status).body(body).unwrap()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
-    }
-}
-
-impl State {
-    fn take(&mut self, method: &Method, path: &str, body: Value) -> (StatusCode, Value) {
-        self.requests
-            .push((method.clone(), path.to_owned(), body.clone()));
-        if self.broken.as_ref() == Some(method) {
-            return refusal(500, "InternalError", "");
-        }
-        if *method == Method::POST {
-            return (StatusCode::CREATED, body);
-        }
-        let name = path.rsplit('/').next().unwrap_or_default();
-        match self.objects.get(path) {
-            Some(object) => (StatusCode::OK, object.clone()),
-            None => refusal(404, "NotFound", name),
-        }
-    }
-}
-
-fn refusal(code: u16, reason: &str, name: &str) -> (StatusCode, Value) {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": reason, "reason": reason, "code": code, "details": { "name": name },
-    });
-    (StatusCode::from_u16(code).unwrap(), status)
 }

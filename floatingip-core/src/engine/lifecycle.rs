@@ -32,36 +32,38 @@ pub enum Ending {
 
 impl Engine {
     /// The pod is bound with these addresses: they are in use now. Frees what else the pod or its slot
-    /// has: addresses of former attempts.
+    /// has: addresses of former attempts. A binding that names nothing that the pod has by the records
+    /// proves nothing, and frees nothing (LIVE-KEEPS).
     pub fn plan_bound(&mut self, uid: &Name, addresses: &[IpAddr], now: Now) -> Plan {
-        let mut extra: BTreeSet<IpAddr> = self.ledger.of_uid(uid).into_iter().collect();
-        // A binding proves nothing about addresses that the ledger gives to others.
-        let theirs: Vec<IpAddr> = addresses
-            .iter()
-            .copied()
-            .filter(|ip| extra.contains(ip))
-            .collect();
+        let theirs = self.own_of(uid, addresses);
         for ip in &theirs {
             self.provisional.remove(ip);
         }
-        let named = theirs.iter().filter_map(|ip| self.ledger.record(*ip));
-        let tenants: Vec<Tenant> = named
-            .filter_map(|record| record.owner.tenant().cloned())
-            .collect();
-        for tenant in tenants {
-            extra.extend(
-                self.slot_addresses(&tenant)
-                    .into_iter()
-                    .filter(|ip| self.is_vacant(*ip)),
-            );
-        }
         let mut draft = self.draft(now);
-        for ip in extra {
-            if !addresses.contains(&ip) && !self.is_held(ip) {
+        if !theirs.is_empty() {
+            for ip in self.beside(uid, &theirs) {
                 self.stage_extra(&mut draft, ip, now);
             }
         }
         self.finish(draft)
+    }
+
+    /// Those of the addresses that a binding names which the records give to the pod. Who may edit a
+    /// pod can make its binding name any address.
+    pub(super) fn own_of(&self, uid: &Name, named: &[IpAddr]) -> Vec<IpAddr> {
+        let own = self.ledger.of_uid(uid).into_iter();
+        own.filter(|ip| named.contains(ip)).collect()
+    }
+
+    /// What the pod, and the slot of those addresses, have beside them and no plan holds.
+    fn beside(&self, uid: &Name, theirs: &[IpAddr]) -> BTreeSet<IpAddr> {
+        let records = theirs.iter().filter_map(|ip| self.ledger.record(*ip));
+        let tenants = records.filter_map(|record| record.owner.tenant());
+        let of_slots = tenants.flat_map(|tenant| self.slot_addresses(tenant));
+        let vacant = of_slots.filter(|ip| self.is_vacant(*ip));
+        let all = vacant.chain(self.ledger.of_uid(uid));
+        all.filter(|ip| !theirs.contains(ip) && !self.is_held(*ip))
+            .collect()
     }
 
     /// Takes the bound pod off an address that it does not use: what its app or pool kept for any of

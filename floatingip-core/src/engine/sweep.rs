@@ -183,11 +183,9 @@ impl Engine {
     }
 
     /// Whether the pod is bound with other addresses of its own, and not with this one (ONE-SLOT).
-    /// A binding that names nothing the pod has by the records proves nothing.
     fn is_extra(&self, ip: IpAddr, pod: &Pod, state: &PodState) -> bool {
-        let named = |ip: &IpAddr| state.addresses.contains(ip);
-        let bound = state.bound && !named(&ip);
-        bound && self.ledger.of_uid(&pod.uid).iter().any(named)
+        let theirs = self.own_of(&pod.uid, &state.addresses);
+        state.bound && !theirs.is_empty() && !theirs.contains(&ip)
     }
 
     /// Takes the pod that was never bound off an address, which is then as it was before.

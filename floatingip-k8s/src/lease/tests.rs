@@ -1,101 +1,16 @@
 //! The lease against a modelled API server, on a clock that moves only when everybody waits.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
-
-use http::{Method, Request, Response, StatusCode};
-use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::scripted::{Server, Silence};
 
-/// One Lease, with the API server's rule that who names an old version is refused.
-#[derive(Clone, Default)]
-struct Server(Arc<Mutex<State>>);
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/floatingip";
 
-#[derive(Default)]
-struct State {
-    lease: Option<Value>,
-    version: u64,
-    silent: bool,
-    /// How long a reading waits before it looks.
-    slow: Duration,
-}
-
-impl Server {
-    fn client(&self) -> Client {
-        let server = self.clone();
-        let service = tower::service_fn(move |request| {
-            let server = server.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
-        });
-        Client::new(service, "default")
-    }
-
-    fn be_silent(&self, silent: bool) {
-        self.0.lock().unwrap().silent = silent;
-    }
-
-    fn read_slowly(&self, slow: Duration) {
-        self.0.lock().unwrap().slow = slow;
-    }
-
-    fn lease(&self) -> Value {
-        self.0.lock().unwrap().lease.clone().unwrap()
-    }
-
-    fn holder(&self) -> Value {
-        self.lease()["spec"]["holderIdentity"].clone()
-    }
-
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        if self.0.lock().unwrap().silent {
-            std::future::pending::<()>().await;
-        }
-        if parts.method == Method::GET {
-            let slow = self.0.lock().unwrap().slow;
-            sleep(slow).await;
-        }
-        let body = body.collect_bytes().await.unwrap();
-        let (status, answer) = self.0.lock().unwrap().apply(&parts.method, &body);
-        let body = Body::from(serde_json::to_vec(&answer).unwrap());
-        Response::builder().status(status).body(body).unwrap()
-    }
-}
-
-impl State {
-    fn apply(&mut self, method: &Method, body: &[u8]) -> (StatusCode, Value) {
-        let written: Option<Value> = serde_json::from_slice(body).ok();
-        let expected = |lease: &Value| lease["metadata"]["resourceVersion"].clone();
-        match (method, written, &self.lease) {
-            (&Method::GET, _, Some(lease)) => (StatusCode::OK, lease.clone()),
-            (&Method::GET, _, None) => refusal(404, "NotFound"),
-            (&Method::PUT, Some(new), Some(old)) if expected(&new) == expected(old) => {
-                self.store(new)
-            }
-            (&Method::POST, Some(new), None) => self.store(new),
-            (&Method::POST, ..) => refusal(409, "AlreadyExists"),
-            _ => refusal(409, "Conflict"),
-        }
-    }
-
-    fn store(&mut self, mut lease: Value) -> (StatusCode, Value) {
-        self.version += 1;
-        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.lease = Some(lease.clone());
-        (StatusCode::OK, lease)
-    }
-}
-
-fn refusal(code: u16, reason: &str) -> (StatusCode, Value) {
-    let status = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": reason, "reason": reason, "code": code,
-    });
-    (StatusCode::from_u16(code).unwrap(), status)
+fn lease(server: &Server) -> Value {
+    server.object(LEASE).unwrap()
 }
 
 /// A process that competes.
@@ -154,7 +69,7 @@ async fn the_first_one_leads_and_the_other_waits() {
     assert!(first.leadership.borrow().is_own());
     assert!(first.gate.remaining().unwrap() > Duration::from_secs(4));
     assert_eq!(second.gate.remaining(), None);
-    assert_eq!(server.lease()["spec"]["leaseTransitions"], json!(1));
+    assert_eq!(lease(&server)["spec"]["leaseTransitions"], json!(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +97,7 @@ async fn whoever_gives_up_is_followed_at_the_next_look() {
     let gate = first.gate.clone();
     first.stop().await.give_up().await;
     assert_eq!(gate.remaining(), None);
-    assert_eq!(server.holder(), json!(""));
+    assert_eq!(lease(&server)["spec"]["holderIdentity"], json!(""));
     let free = Instant::now();
     second.becomes(Leadership::Own).await;
     assert!(free.elapsed() < Duration::from_secs(2));
@@ -195,7 +110,7 @@ async fn who_cannot_renew_stops_before_others_begin() {
     let mut first = Candidate::start(&server, "a");
     first.becomes(Leadership::Own).await;
     let renewed = Instant::now();
-    server.be_silent(true);
+    server.be_silent(Some(Silence::Deaf));
     first.becomes(Leadership::Unknown).await;
     assert!(
         renewed.elapsed() < Duration::from_secs(6),
@@ -203,7 +118,7 @@ async fn who_cannot_renew_stops_before_others_begin() {
         renewed.elapsed()
     );
     assert_eq!(first.gate.remaining(), None);
-    server.be_silent(false);
+    server.be_silent(None);
     first.becomes(Leadership::Own).await;
 }
 
@@ -214,8 +129,9 @@ async fn times_in_the_object_decide_nothing() {
     let mut first = Candidate::start(&server, "a");
     first.becomes(Leadership::Own).await;
     first.stop().await;
-    server.0.lock().unwrap().lease.as_mut().unwrap()["spec"]["renewTime"] =
-        json!("2001-01-01T00:00:00.000000Z");
+    let mut old = lease(&server);
+    old["spec"]["renewTime"] = json!("2001-01-01T00:00:00.000000Z");
+    server.put(LEASE, old);
     let begun = Instant::now();
     let mut second = Candidate::start(&server, "b");
     second.becomes(Leadership::Own).await;

@@ -136,6 +136,30 @@ async fn who_runs_with_the_address_of_another_is_told() {
     assert!(notes[0].contains("not its own"), "{notes:?}");
 }
 
+/// ONE-OWNER, LIVE-KEEPS: the pod still uses its own address, whatever is written on it since.
+#[tokio::test(start_paused = true)]
+async fn an_edited_annotation_frees_nothing_of_a_live_pod() {
+    let scene = Scene::new(store_with([])).await;
+    let (web, other) = (scene.bound("web").await, scene.bound("other").await);
+    let [mine, others] = [&web, &other].map(|pod| pod.bound_addresses[0]);
+    scene.life.begin().await;
+    let edited = PodEntry {
+        version: 9,
+        bound_addresses: vec![others],
+        ..web
+    };
+    scene.core.world().write().apply_pod(edited);
+    let told = |scene: &Scene| !scene.server.notes().is_empty() && scene.life.backlog() == 0;
+    scene.run_until(told).await;
+    assert_eq!(scene.life.counts().surveys(), 1, "by the event");
+    scene.life.survey().await;
+    assert_eq!(owner(&scene.core, &mine.to_string()).unwrap(), "web-uid");
+    assert_eq!(
+        owner(&scene.core, &others.to_string()).unwrap(),
+        "other-uid"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_address_of_a_pod_that_ends_is_free_soon() {
     let scene = Scene::new(store_with([])).await;

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::request::request_of;
-use crate::scripted::{Core, Server, core, pod, running, store_with, until};
+use crate::scripted::{Core, Server, core, pod, pod_path, running, store_with, until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -80,7 +80,7 @@ impl Scene {
         for name in pods {
             core.world().write().apply_pod(pod(name));
             waiting.refused(&pod(name), Offered::default());
-            server.put(&path(name), json!({ "metadata": { "name": name } }));
+            server.put(&pod_path(name), json!({ "metadata": { "name": name } }));
         }
         let waker = Waker::new(Arc::clone(&core), server.client(), waiting.clone());
         Self {
@@ -104,10 +104,6 @@ impl Scene {
     }
 }
 
-fn path(pod: &str) -> String {
-    format!("/api/v1/namespaces/default/pods/{pod}")
-}
-
 async fn give(core: &Core, name: &str) {
     let request = request_of(&pod(name), Some("a-1"), &core.world().read()).unwrap();
     core.allocate(&request, &Place::Anywhere).await.unwrap();
@@ -121,7 +117,7 @@ async fn as_many_are_woken_as_there_is_room_for() {
     let first = "first-uid".into();
     scene.core.ended(&first, &Ending::Certain).await.unwrap();
     scene.run(2 * SECOND).await;
-    assert_eq!(scene.woken(), [path("a")]);
+    assert_eq!(scene.woken(), [pod_path("a")]);
     assert_eq!(
         scene.waiting.len(),
         3,
@@ -134,7 +130,7 @@ async fn as_many_are_woken_as_there_is_room_for() {
 async fn who_was_refused_just_before_is_woken_in_a_second() {
     let scene = Scene::new(1, &["a"]).await;
     scene.run(Duration::from_millis(1300)).await;
-    assert_eq!(scene.woken(), [path("a")]);
+    assert_eq!(scene.woken(), [pod_path("a")]);
 }
 
 /// The nodes that would do are none that the scheduler may take.
@@ -166,7 +162,7 @@ async fn who_cannot_be_woken_is_tried_again_and_who_is_gone_is_not() {
     let failed = scene.woken().len();
     assert!(failed >= 2, "{failed}");
     scene.server.break_down(None);
-    scene.server.remove(&path("b"));
+    scene.server.remove(&pod_path("b"));
     scene.run(10 * SECOND).await;
     assert_eq!(scene.woken().len(), failed + 2);
     assert_eq!(scene.waiting.len(), 1);

@@ -1,9 +1,9 @@
 //! What keeps a pod from running is told to those who can mend it.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use floatingip_testkit::{Node, Workload, node, object};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::lot::Lot;
@@ -29,6 +29,9 @@ pub(crate) const TESTS: &[Test] = &[
     .nodes(1),
     Test::new("an_address_in_an_annotation_alone_is_nobodys", |lot| {
         Box::pin(theft(lot))
+    }),
+    Test::new("an_edited_annotation_frees_nothing_of_a_live_pod", |lot| {
+        Box::pin(edited(lot))
     }),
     Test::new("a_pod_bound_without_an_address_is_told", |lot| {
         Box::pin(bound_by_others(lot))
@@ -120,6 +123,32 @@ async fn theft(lot: Lot) -> Result<()> {
     let again = lot.replace(&web, &lot.pods(&web).await?[0]).await?;
     ensure!(again.addresses() == [address.as_str()], "{again:?}");
     Ok(())
+}
+
+/// Whoever may change a bound pod can write another pod's address on it.
+async fn edited(lot: Lot) -> Result<()> {
+    let web = Workload::stateful_set(&lot.namespace, "web").replicas(2);
+    let web = lot.create(web).await?;
+    let running = lot.running(&web, 2).await?;
+    let pods = running
+        .iter()
+        .map(|pod| (pod.name.as_str(), pod.addresses()[0]));
+    let [(name, mine), (_, others)] = <[_; 2]>::try_from(pods.collect::<Vec<_>>())
+        .ok()
+        .context("two pods")?;
+    let before = [lot.record(mine).await?, lot.record(others).await?];
+
+    let args = json!({"common": {"ipinfos": [{"ip": format!("{others}/24"), "vlan": 2, "gateway": lot.address(0, 1)}]}});
+    let patch = json!({"metadata": {"annotations": {ARGS: args.to_string()}}});
+    let pods: Api<Pod> = Api::namespaced(lot.cluster.client(), &lot.namespace);
+    pods.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await?;
+    lot.told("ForeignFloatingIP", others).await?;
+    ensure!(
+        [lot.record(mine).await?, lot.record(others).await?] == before,
+        "an annotation has changed who has what"
+    );
+    lot.delete(&web).await
 }
 
 /// What the scheduler's own binder does where the extender is `ignorable`.

@@ -242,3 +242,17 @@ fn one_address_is_repaired_at_once() {
         (None, Some(pods[1].pod().uid))
     );
 }
+
+/// ONE-OWNER, LIVE-KEEPS: who may edit a pod can make its binding name any address.
+#[test]
+fn a_binding_that_names_nothing_of_the_pods_frees_nothing() {
+    let mut scene = Scene::two_subnets();
+    let (pod, other) = (replica("web-x"), replica("web-y"));
+    let ips = [&pod, &other].map(|pod| scene.allocate(pod));
+    for named in [&[a(3)][..], &[ips[1]], &[]] {
+        scene.bound(&pod, named);
+        assert_eq!(scene.holder(ips[0]), Some(pod.pod().uid), "{named:?}");
+    }
+    assert_eq!(scene.holder(ips[1]), Some(other.pod().uid));
+    assert_eq!(scene.engine.len(), 2);
+}

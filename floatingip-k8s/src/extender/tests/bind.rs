@@ -57,9 +57,9 @@ async fn a_repeated_bind_is_harmless() {
 async fn a_binding_without_an_answer_is_found_by_the_next_attempt() {
     let scene = Scene::new().await;
     scene.pod("web", &json!({}));
-    scene.server.be_silent(true);
+    scene.server.be_silent(Some(Silence::Mute));
     assert_ne!(scene.bind("web", "a-1").await, "");
-    scene.server.be_silent(false);
+    scene.server.be_silent(None);
     assert_eq!(scene.bind("web", "a-1").await, "");
     assert_eq!(scene.extender.core.engine().len(), 1);
 }
@@ -70,9 +70,9 @@ async fn a_binding_without_an_answer_is_found_by_the_next_attempt() {
 async fn a_late_binding_elsewhere_keeps_its_address_and_frees_the_other() {
     let scene = Scene::new().await;
     scene.pod("web", &json!({}));
-    scene.server.be_silent(true);
+    scene.server.be_silent(Some(Silence::Mute));
     assert_ne!(scene.bind("web", "a-1").await, "");
-    scene.server.be_silent(false);
+    scene.server.be_silent(None);
     let elsewhere = scene.bind("web", "b-1").await;
     assert!(
         elsewhere.contains("bound to node a-1 already"),
@@ -89,7 +89,7 @@ async fn another_pod_of_the_name_gets_nothing() {
     scene.pod("web", &json!({}));
     let error = scene.bind_uid("web", "former-uid", "a-1").await;
     assert!(error.contains("is another one now"), "{error}");
-    scene.server.remove("gone");
+    scene.server.remove(&pod_path("gone"));
     let error = scene.bind("gone", "a-1").await;
     assert!(error.contains("does not exist any more"), "{error}");
     assert!(scene.extender.core.engine().is_empty());
@@ -103,7 +103,7 @@ async fn a_pod_that_no_watch_has_shown_is_read() {
     let mut pod = scene.pod("web", &json!({}));
     pod["metadata"]["name"] = json!("new");
     pod["metadata"]["uid"] = json!("new-uid");
-    scene.server.put(pod);
+    scene.server.put(&pod_path("new"), pod);
     assert_eq!(scene.bind("new", "b-1").await, "");
     let engine = scene.extender.core.engine();
     assert!(engine.record("10.0.80.2".parse().unwrap()).is_some());
@@ -139,7 +139,7 @@ async fn a_pod_that_asks_for_nothing_is_not_bound() {
     pod["metadata"]["name"] = json!("plain");
     pod["metadata"]["uid"] = json!("plain-uid");
     pod["spec"] = json!({ "containers": [{}] });
-    scene.server.put(pod);
+    scene.server.put(&pod_path("plain"), pod);
     let error = scene.bind("plain", "a-1").await;
     assert!(error.contains("managedResources"), "{error}");
 }
@@ -151,7 +151,7 @@ async fn no_binding_is_sent_that_the_lease_may_not_outlive() {
     let mut pod = scene.pod("web", &json!({}));
     pod["metadata"]["name"] = json!("new");
     pod["metadata"]["uid"] = json!("new-uid");
-    scene.server.put(pod);
+    scene.server.put(&pod_path("new"), pod);
     scene.server.read_slowly(Duration::from_secs(1));
     scene
         .gate
@@ -170,7 +170,7 @@ async fn no_binding_is_sent_that_the_lease_may_not_outlive() {
 async fn a_pod_that_goes_while_it_is_bound_leaves_nothing() {
     let scene = Scene::new().await;
     scene.pod("web", &json!({}));
-    scene.server.remove("web");
+    scene.server.remove(&pod_path("web"));
     let error = scene.bind("web", "a-1").await;
     assert!(error.contains("does not exist any more"), "{error}");
     assert!(scene.extender.core.engine().is_empty());
