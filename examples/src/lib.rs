@@ -2,6 +2,7 @@
 //!
 //! | `cargo run -p floatingip-examples --example …` | shows |
 //! |---|---|
+//! | `client` | a client of the standalone server, with the standard library alone |
 //! | `embed` | the engine inside a program of your own, from configuration to address |
 //! | `list` | filters, orders and pages |
 //! | `own_store` | a store of your own, and the suite that says whether it keeps its contract |

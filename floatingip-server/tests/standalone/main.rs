@@ -19,6 +19,8 @@ mod pools;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod script;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod session;

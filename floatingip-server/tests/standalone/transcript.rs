@@ -9,7 +9,7 @@ use crate::server::repository;
 use crate::session::Session;
 
 /// Whether commands can be run as printed. Where that must be so, it is no excuse that they cannot.
-fn curl_is_there() -> bool {
+pub(crate) fn curl_is_there() -> bool {
     let found = Command::new("curl").arg("--version").output();
     let found = found.is_ok_and(|answer| answer.status.success());
     let must = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -35,6 +35,15 @@ fn readme_try_it() {
         let (section, _) = section.split_once("<!-- try-it: end -->").expect(name);
         assert!(Session::with_a_server().follow(section) > 2, "{name}");
     }
+}
+
+#[test]
+fn the_tutorial_can_be_followed() {
+    if !curl_is_there() {
+        return;
+    }
+    let blocks = Session::in_an_empty_folder().follow(&document("docs/tutorial.md"));
+    assert!(blocks > 10, "{blocks}");
 }
 
 #[test]
