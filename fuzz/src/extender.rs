@@ -186,5 +186,5 @@ fn no_key_twice(value: &Value) -> bool {
 }
 
 fn printed(answer: &impl Serialize) -> Value {
-    serde_json::to_value(answer).unwrap_or_else(|error| panic!("{error}"))
+    serde_json::to_value(answer).expect("an answer that can be printed")
 }

@@ -1,5 +1,7 @@
 //! The corpus of requests knows every body of the API: a new one joins it with an example that is accepted.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

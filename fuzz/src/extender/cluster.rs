@@ -42,7 +42,7 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_time().build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
+        let runtime = runtime.expect("a sound cluster");
         let _entered = runtime.enter();
         let index = SharedIndex::default();
         let core = Arc::new(core(index.clone()));
@@ -99,7 +99,7 @@ fn core(index: SharedIndex) -> Core {
         index,
         orchestrator::Limits::default(),
     );
-    block_on(started).unwrap_or_else(|error| panic!("{error}"))
+    block_on(started).expect("a sound cluster")
 }
 
 fn topology() -> Topology {
@@ -115,16 +115,14 @@ fn fill(index: &SharedIndex, core: &Core, server: &Server) {
     index.set_topology(topology);
     for (name, address) in [("a-1", "10.1.0.1"), ("b-1", "10.2.0.1")] {
         let node: NodeObject = read(node(name, address));
-        index
-            .feed(&Seen::Present(node))
-            .unwrap_or_else(|error| panic!("{error}"));
+        index.feed(&Seen::Present(node)).expect("a sound cluster");
     }
     // The second one is not in the index: it is asked for.
     for name in ["web-0", "web-1"] {
         server.put(name, pod(name));
     }
     let known: PodObject = read(pod("web-0"));
-    index.apply_pod(PodEntry::try_from(&known).unwrap_or_else(|error| panic!("{error}")));
+    index.apply_pod(PodEntry::try_from(&known).expect("a sound cluster"));
 }
 
 fn node(name: &str, address: &str) -> Value {
@@ -147,7 +145,7 @@ fn pod(name: &str) -> Value {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
+    serde_json::from_value(value).expect("a sound cluster")
 }
 
 /// An API server that reads and binds pods.
