@@ -1,14 +1,9 @@
 //! Fuzz targets of floatingip: each is one function over bytes, and panics at a finding.
 //!
 //! Their corpora in `fuzz/corpus` are replayed by `cargo test -p floatingip-fuzz` on the stable
-//! toolchain, a single file by `cargo run -p floatingip-fuzz --bin replay TARGET FILE`. To fuzz:
-//!
-//! ```text
-//! cargo install cargo-fuzz
-//! cargo +nightly fuzz run --no-default-features --features libfuzzer TARGET
-//! ```
-//!
-//! A finding is fixed, and its file joins the corpus.
+//! toolchain, a single file by `cargo run -p floatingip-fuzz --bin replay TARGET FILE`. With a nightly
+//! toolchain `cargo xtask ci guided` runs them guided by coverage; `docs/fuzzing.md` in the repository
+//! says what each is about, and what becomes of a finding.
 
 #![expect(clippy::expect_used, reason = "a target panics at a finding")]
 
