@@ -115,10 +115,7 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let core = Arc::new(start(settings.pool_headroom, first.topology, store).await?);
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
-    let desk = Arc::new(Desk::new(
-        Arc::clone(&core),
-        Surroundings::new(Arc::clone(&core), seen),
-    ));
+    let desk = Arc::new(desk_of(&core, seen));
     let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
     let ending = Ending::hear()?;
     info!(
@@ -184,8 +181,12 @@ pub async fn in_memory(
 ) -> Result<axum::Router, ServeError> {
     let core = Arc::new(start(0, topology, EmbeddedStore::in_memory()?).await?);
     let (_, status) = watch::channel(Status::default());
-    let surroundings = Surroundings::new(Arc::clone(&core), status);
-    Ok(router(Arc::new(Desk::new(core, surroundings)), settings))
+    Ok(router(Arc::new(desk_of(&core, status)), settings))
+}
+
+fn desk_of(core: &Arc<Core>, status: watch::Receiver<Status>) -> Desk {
+    let surroundings = Surroundings::new(Arc::clone(core), status);
+    Desk::new(Arc::clone(core), surroundings)
 }
 
 async fn start(
