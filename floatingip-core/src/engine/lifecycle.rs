@@ -103,8 +103,7 @@ impl Engine {
     pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
-        let expected = self.arrival_of(uid).is_some();
-        if expected || addresses.iter().any(|ip| self.is_held(*ip)) {
+        if self.is_pod_changing(uid) {
             self.ended.insert(uid.clone(), ending.clone());
         }
         self.forget_missing(uid);
@@ -113,6 +112,12 @@ impl Engine {
             self.stage_end(&mut draft, ip, ending, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Whether an open plan gives the pod an address, or changes one that it has. An end that is planned
+    /// meanwhile is remembered in memory alone for what that plan holds.
+    pub fn is_pod_changing(&self, uid: &Name) -> bool {
+        self.arrival_of(uid).is_some() || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
     }
 
     /// Lost records of a pod that has ended need not be written again: their addresses are free.
@@ -130,7 +135,7 @@ impl Engine {
     /// is dealt with once that is settled: [`Engine::due_detachments`].
     pub fn plan_detached(&mut self, attachment: &Attachment, world: &dyn World, now: Now) -> Plan {
         let addresses = self.ledger.of_attachment(attachment);
-        if self.is_changing(attachment) {
+        if self.is_attachment_changing(attachment) {
             self.detached.insert(attachment.clone());
         }
         let mut draft = self.draft(now);
@@ -143,7 +148,7 @@ impl Engine {
     /// Attachments that ended while a plan held their addresses, and whose plans are settled now: their
     /// end has to be planned again.
     pub fn due_detachments(&mut self) -> Vec<Attachment> {
-        let settled = |attachment: &&Attachment| !self.is_changing(attachment);
+        let settled = |attachment: &&Attachment| !self.is_attachment_changing(attachment);
         let due: Vec<Attachment> = self.detached.iter().filter(settled).cloned().collect();
         for attachment in &due {
             self.detached.remove(attachment);
@@ -151,8 +156,9 @@ impl Engine {
         due
     }
 
-    /// Whether an open plan gives the attachment an address, or changes one that it has.
-    fn is_changing(&self, attachment: &Attachment) -> bool {
+    /// Whether an open plan gives the attachment an address, or changes one that it has; see
+    /// [`Engine::is_pod_changing`].
+    pub fn is_attachment_changing(&self, attachment: &Attachment) -> bool {
         self.open.values().any(|open| open.attaches(attachment))
             || self
                 .ledger

@@ -72,14 +72,10 @@ impl Engine {
     /// Pods that ended while a plan held addresses of theirs, and whose plans are settled now: their
     /// end has to be planned again.
     pub fn due_endings(&mut self) -> Vec<(Name, Ending)> {
-        let busy = |uid: &Name| {
-            self.arrival_of(uid).is_some()
-                || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
-        };
         let due: Vec<Name> = self
             .ended
             .keys()
-            .filter(|uid| !busy(uid))
+            .filter(|uid| !self.is_pod_changing(uid))
             .cloned()
             .collect();
         due.into_iter()

@@ -163,22 +163,52 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             .await
     }
 
-    /// The pod has ended.
+    /// The pod has ended. Waits for plans that hold addresses of it.
     ///
     /// # Errors
     /// It is not certain yet, or was not done; the next sweep does it.
     pub async fn ended(&self, uid: &Name, ending: &Ending) -> Result<(), Stuck> {
-        self.once(|engine, now| engine.plan_ended(uid, ending, &self.world, now))
-            .await
+        self.to_its_end(|engine, now| {
+            let later = engine.is_pod_changing(uid);
+            (engine.plan_ended(uid, ending, &self.world, now), later)
+        })
+        .await
     }
 
-    /// One CNI attachment has ended.
+    /// One CNI attachment has ended. Waits for plans that hold addresses of it.
     ///
     /// # Errors
     /// It is not certain yet, or was not done: to be told again.
     pub async fn detached(&self, attachment: &Attachment) -> Result<(), Stuck> {
-        self.once(|engine, now| engine.plan_detached(attachment, &self.world, now))
-            .await
+        self.to_its_end(|engine, now| {
+            let later = engine.is_attachment_changing(attachment);
+            (engine.plan_detached(attachment, &self.world, now), later)
+        })
+        .await
+    }
+
+    /// Plans an end until nothing of it is left for later. What the engine has to remember is lost with
+    /// the process, so before that nobody may be told that it is done.
+    async fn to_its_end(
+        &self,
+        mut plan: impl FnMut(&mut Engine, Now) -> (Plan, bool),
+    ) -> Result<(), Stuck> {
+        let mut patience = Patience::of(&self.limits);
+        loop {
+            let mut more = false;
+            self.once(|engine, now| {
+                let (plan, later) = plan(engine, now);
+                more = later;
+                plan
+            })
+            .await?;
+            if !more {
+                return Ok(());
+            }
+            if !patience.pause(self).await {
+                return Err(Stuck::Uncertain);
+            }
+        }
     }
 
     /// Of this node's network, only the attachments in `valid` are still there: the others have ended.

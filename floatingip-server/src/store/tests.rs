@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod disk;
+mod power;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()

@@ -102,16 +102,17 @@ fn a_sweep_that_is_not_certain_is_finished_by_the_next() {
 #[test]
 fn a_pod_that_ends_while_its_address_is_on_its_way_keeps_nothing() {
     for store in each_kind() {
-        for hang in [1, 2] {
+        // Its patience is over before the write is made, or the write was.
+        for (hang, told) in [(1, UNCERTAIN), (2, Ok(vec![ip(2)]))] {
             let lab = lab(store.clone(), addresses_to(2));
             lab.store().hang(hang);
             let mut allocation = Box::pin(lab.give("web"));
             for _ in 0..5 {
                 assert_eq!(poll_once(allocation.as_mut()), None);
             }
-            assert_eq!(block_on(lab.end_of("web")), Ok(()));
+            assert_eq!(block_on(lab.end_of("web")), Err(Stuck::Uncertain));
             lab.store().hang(0);
-            assert_eq!(block_on(allocation), Ok(vec![ip(2)]));
+            assert_eq!(block_on(allocation), told);
             block_on(lab.tend());
             assert_eq!((lab.holder(2), lab.store().holder(2)), (None, None));
         }
@@ -123,9 +124,40 @@ fn ended_in_doubt(store: MemoryStore) -> Lab {
     let lab = lab(store, addresses_to(2));
     lab.store().faults.always(Some(Fault::UnknownAfter));
     assert_eq!(block_on(lab.give("web")), UNCERTAIN);
-    assert_eq!(block_on(lab.end_of("web")), Ok(()));
+    assert_eq!(block_on(lab.end_of("web")), Err(Stuck::Uncertain));
     lab.store().faults.always(None);
     lab
+}
+
+/// What is remembered in memory alone is lost with the process.
+#[test]
+fn an_end_is_confirmed_only_once_nothing_is_left_of_it() {
+    for store in each_kind() {
+        let timer = VirtualTimer::new();
+        let net = Net::to(store);
+        let lab = lab_in(timer.clone(), net, addresses_to(2), Limits::default());
+        let cable = fixture::attachment("node-1", "cable");
+        let request = request("web").with_attachment(cable.clone());
+        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        lab.store().hang(1);
+        let marking = lab.quarantine(ip(2), "seen twice".to_owned(), None, MINUTE);
+        let mut marking = Box::pin(marking);
+        assert_eq!(poll_once(marking.as_mut()), None);
+        let mut end = Box::pin(lab.end_of("web"));
+        let mut detachment = Box::pin(lab.detached(&cable));
+        for _ in 0..5 {
+            timer.advance(Duration::from_millis(500));
+            assert_eq!(poll_once(end.as_mut()), None);
+            assert_eq!(poll_once(detachment.as_mut()), None);
+        }
+        lab.store().hang(0);
+        assert_eq!(block_on(marking), Ok(Ok(())));
+        timer.advance(MINUTE);
+        assert_eq!(block_on(end), Ok(()));
+        timer.advance(MINUTE);
+        assert_eq!(block_on(detachment), Ok(()));
+        assert_eq!(lab.store().holder(2), None);
+    }
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! Power cuts: whatever was acknowledged is found again, whichever bytes had reached the disk.
+
+mod disk;
+mod life;
+mod witness;
+
+use std::hash::{BuildHasher, RandomState};
+
+use fastrand::Rng;
+
+use self::disk::{Disk, Flaw};
+use self::life::{Life, People};
+use self::witness::{Broken, Notes};
+use super::*;
+
+/// Cuts of one file, one after the other.
+const CHAIN: u32 = 20;
+const CHAINS: u32 = 10;
+
+/// The calls that change or flush something, between two cuts at most.
+const CALLS: u32 = 500;
+
+/// What the runs of one seed came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Run {
+    cuts: u32,
+    flushes: u32,
+    /// A sum of all that was left by the cuts.
+    sum: u32,
+}
+
+/// The power goes off again and again over one file.
+fn chain(seed: u64, flaw: Flaw) -> Result<Run, Broken> {
+    let mut random = Rng::with_seed(seed);
+    let mut run = Run::default();
+    let (mut bytes, mut notes, mut people) = (Vec::new(), Notes::default(), People::default());
+    for cut in 0..CHAIN {
+        let at = |broken: Broken| format!("cut {cut} of the chain: {broken}");
+        let (disk, store) = open(&mut bytes, flaw, &mut random, &mut run).map_err(at)?;
+        done(notes.compare(&store)).map_err(at)?;
+        people.compare(&notes).map_err(at)?;
+        let life = done(Life::begin(store, notes, people, random.u64(..)));
+        disk.cut_after(random.u32(0..CALLS));
+        (notes, people) = life.map_err(at)?.until_cut(&disk, &mut random);
+        run.count(&disk, &mut bytes);
+    }
+    let (_, store) = open(&mut bytes, flaw, &mut random, &mut run)?;
+    done(notes.compare(&store))?;
+    people.compare(&notes)?;
+    Ok(run)
+}
+
+/// What needs a runtime; all else runs without one, which would want its turn.
+fn done<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future)
+}
+
+/// Opens what a cut has left; sometimes the power goes off in the middle of the repair.
+fn open(
+    bytes: &mut Vec<u8>,
+    flaw: Flaw,
+    random: &mut Rng,
+    run: &mut Run,
+) -> Result<(Disk, EmbeddedStore), Broken> {
+    loop {
+        let disk = Disk::new(bytes.clone(), flaw, random.fork());
+        if random.u8(0..4) == 0 {
+            disk.cut_after(random.u32(0..30));
+        }
+        match disk.store() {
+            Ok(store) if !disk.is_off() => {
+                disk.never_cut();
+                return Ok((disk, store));
+            }
+            Err(error) if !disk.is_off() => return Err(text(&error)),
+            _ => run.count(&disk, bytes),
+        }
+    }
+}
+
+impl Run {
+    fn count(&mut self, disk: &Disk, bytes: &mut Vec<u8>) {
+        *bytes = disk.remains();
+        self.cuts += 1;
+        self.flushes += disk.flushes();
+        self.sum = self.sum.rotate_left(1) ^ crc32fast::hash(bytes);
+    }
+}
+
+/// The number with which everything is repeated: printed, and taken from `FLOATINGIP_SEED`.
+fn seed() -> u64 {
+    let given = std::env::var("FLOATINGIP_SEED").map(|seed| seed.parse().unwrap());
+    let seed = given.unwrap_or_else(|_| RandomState::new().hash_one("power"));
+    println!("FLOATINGIP_SEED={seed}");
+    seed
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_power_cuts_at_two_hundred_random_points() {
+    let seed = seed();
+    let mut cuts = 0;
+    for chain_seed in (0..CHAINS).map(|n| seed.wrapping_add(n.into())) {
+        let run = chain(chain_seed, Flaw::None);
+        let run = run.unwrap_or_else(|broken| panic!("FLOATINGIP_SEED={chain_seed}: {broken}"));
+        assert!(run.flushes > CHAIN, "{run:?}");
+        cuts += run.cuts;
+    }
+    assert!(cuts >= 200, "{cuts} cuts");
+}
+
+#[test]
+fn a_missing_flush_is_found() {
+    let seed = seed();
+    let mut found = 0;
+    for chain_seed in (0..3).map(|n| seed.wrapping_add(n)) {
+        found += u32::from(chain(chain_seed, Flaw::ForgetsFlushes(3)).is_err());
+    }
+    assert_eq!(found, 3, "of three chains");
+}
+
+#[test]
+fn the_same_seed_cuts_the_same_bytes() {
+    let first = chain(7, Flaw::None).unwrap();
+    assert_eq!(chain(7, Flaw::None).unwrap(), first);
+}
