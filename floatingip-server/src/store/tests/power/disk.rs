@@ -138,6 +138,18 @@ impl Disk {
         self.0.state.lock().unwrap()
     }
 
+    fn pass_gate(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        if state.gate == Gate::Shut {
+            state.gate = Gate::Waiting;
+            self.0.changed.notify_all();
+            let waits = |state: &mut State| state.gate == Gate::Waiting && !state.off;
+            state = self.0.changed.wait_while(state, waits).unwrap();
+            state.gate = Gate::Shut;
+        }
+        state
+    }
+
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.state();
         let result = state.change(change);
@@ -262,14 +274,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.state();
-        if state.gate == Gate::Shut {
-            state.gate = Gate::Waiting;
-            self.0.changed.notify_all();
-            let waits = |state: &mut State| state.gate == Gate::Waiting && !state.off;
-            state = self.0.changed.wait_while(state, waits).unwrap();
-            state.gate = Gate::Shut;
-        }
+        let mut state = self.pass_gate();
         let result = state.flush();
         drop(state);
         self.0.changed.notify_all();

@@ -13,9 +13,9 @@ use floatingip_core::engine::{Ending, Named, Settings};
 use floatingip_core::fact::{AppState, Fact, NodeState, PodState, Slots, World};
 use floatingip_core::orchestrator::{Limits, Orchestrator, Place};
 use floatingip_core::owner::AppRef;
+use floatingip_core::request::PodRequest;
 use floatingip_core::testing::fixture::{PodFixture, attachment, ip, pod, pool};
 use floatingip_core::testing::{VirtualTimer, poll_once};
-use floatingip_core::request::PodRequest;
 use floatingip_core::{Name, PoolName, ReleasePolicy, Topology};
 
 use super::disk::Disk;
@@ -251,14 +251,20 @@ impl People {
 /// Who a pod is: of each kind of slot and each policy some.
 fn request(actor: u32, uid: &str) -> PodRequest {
     let name = format!("web-{actor}");
-    let (app, kept) = (format!("app-{}", actor % APPS), format!("pool-{}", actor % POOLS));
+    let (app, kept) = (
+        format!("app-{}", actor % APPS),
+        format!("pool-{}", actor % POOLS),
+    );
     let fixture = pod(&name).with_uid(uid);
     let (fixture, policy) = match actor % 6 {
         0 => (fixture, ReleasePolicy::PodDelete),
         1 => (fixture, ReleasePolicy::Never),
         2 => (fixture.of_statefulset("web"), ReleasePolicy::Immutable),
         3 => (fixture.of_deployment(&app), ReleasePolicy::Immutable),
-        4 => (fixture.of_deployment(&app).in_pool(&kept), ReleasePolicy::Never),
+        4 => (
+            fixture.of_deployment(&app).in_pool(&kept),
+            ReleasePolicy::Never,
+        ),
         _ => (fixture.of_job("once"), ReleasePolicy::PodDelete),
     };
     requested(&fixture, policy)
@@ -275,7 +281,10 @@ async fn keep_pool(core: &Core, actor: u32, number: u32) {
     match number % 8 {
         0 => drop(core.delete_pool(&name).await),
         1..4 => drop(core.release(&kept_by(&name)).await),
-        _ => drop(core.put_pool(&name, number % 13, number.is_multiple_of(2)).await),
+        _ => drop(
+            core.put_pool(&name, number % 13, number.is_multiple_of(2))
+                .await,
+        ),
     }
 }
 
@@ -321,5 +330,5 @@ async fn scale(core: &Core, app: u32, number: u32) {
         .lock()
         .unwrap()
         .insert(app.clone(), number % 9);
-    drop(core.app_changed(&app).await);
+    let _ = core.app_changed(&app).await;
 }
