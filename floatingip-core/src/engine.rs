@@ -7,6 +7,7 @@ mod app;
 mod as_if;
 mod cap;
 mod claim;
+mod counts;
 mod decide;
 mod explain;
 mod flaw;
@@ -29,6 +30,7 @@ mod standing;
 mod supply;
 mod sweep;
 mod tally;
+mod usage;
 mod verdict;
 mod view;
 
@@ -40,6 +42,7 @@ use std::time::Duration;
 pub use adopt::{Adoption, NotAdopted};
 pub use allocate::Allocation;
 pub use app::{AppCursor, AppHolding, AppSlice};
+pub use counts::Counts;
 pub use explain::{Explanation, Marked};
 #[cfg(any(test, feature = "testing"))]
 pub use flaw::Flaw;
@@ -53,6 +56,7 @@ pub use relist::{Relisted, WholeList};
 pub use settle::Settled;
 pub use sweep::Swept;
 pub use tally::Tally;
+pub use usage::Usage;
 
 use crate::name::{Name, PoolName};
 use crate::owner::{Owner, SlotRef};
@@ -181,6 +185,9 @@ pub struct Engine {
     node_addresses: BTreeMap<IpAddr, BTreeSet<Name>>,
     /// How often a refusal may have become a success, but for ends of claims.
     opened: u64,
+    /// How many records are in no configured range.
+    outside: usize,
+    counts: Counts,
 }
 
 impl Engine {
@@ -207,6 +214,8 @@ impl Engine {
             nodes: BTreeMap::new(),
             node_addresses: BTreeMap::new(),
             opened: 0,
+            outside: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -266,6 +275,7 @@ impl Engine {
         for ip in taken {
             self.refresh(ip);
         }
+        self.recount();
         for cursor in cursors {
             self.pass(cursor);
         }
@@ -351,27 +361,6 @@ impl Engine {
         }
     }
 
-    /// How many addresses of each subnet can be handed out in all, and how many have a record.
-    pub fn usage(&self) -> Vec<Usage> {
-        self.topology
-            .subnets()
-            .iter()
-            .map(|subnet| self.usage_of(subnet))
-            .collect()
-    }
-
-    fn usage_of(&self, subnet: &crate::topology::PodSubnet) -> Usage {
-        let between = |range: &crate::range::IpRange| {
-            view::count_between(self.ledger.records(), range.first(), range.last())
-        };
-        Usage {
-            subnet: subnet.id(),
-            total: subnet.usable().size(),
-            allocated: subnet.configured().ranges().iter().map(between).sum(),
-            free: self.spaces.get(subnet.id().index()).map_or(0, Space::free),
-        }
-    }
-
     /// Says which addresses a node has itself: they are never handed out. Answers with those that
     /// have an owner already, which somebody has to be told about.
     pub fn observe_node(&mut self, node: &Name, addresses: &[IpAddr]) -> Vec<(IpAddr, Owner)> {
@@ -424,6 +413,7 @@ impl Engine {
             self.provisional.insert(ip, lost.attempt);
         }
         let former = self.ledger.set(ip, known);
+        self.count_in_subnet(ip, former.as_ref());
         if opens(
             former.as_ref(),
             self.ledger.record(ip).map(|record| &**record),
@@ -491,19 +481,6 @@ fn address_of(target: &Target) -> Option<IpAddr> {
         Target::Address(ip) => Some(*ip),
         Target::Pool(_) => None,
     }
-}
-
-/// How full a subnet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Which subnet.
-    pub subnet: SubnetId,
-    /// Addresses that can be handed out in all.
-    pub total: u128,
-    /// Addresses in its ranges that have a record.
-    pub allocated: usize,
-    /// Addresses that nothing takes; a disabled subnet hands out none of them.
-    pub free: u128,
 }
 
 #[cfg(test)]

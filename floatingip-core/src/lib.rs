@@ -43,6 +43,7 @@ pub mod config;
 pub mod counted;
 pub mod engine;
 pub mod fact;
+pub mod failure;
 pub mod key;
 pub mod memory;
 mod name;
@@ -59,12 +60,14 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
+pub mod times;
 pub mod topology;
 pub mod workload;
 
 pub use config::Config;
 pub use engine::Engine;
 pub use fact::{Fact, World};
+pub use failure::Failure;
 pub use name::{Name, PoolName, PoolNameError};
 pub use orchestrator::{Orchestrator, Timer};
 pub use owner::Owner;

@@ -27,6 +27,7 @@ use crate::query::{Page, Query, Row};
 use crate::record::Attachment;
 use crate::store::{LoadError, Store};
 use crate::time::Now;
+use crate::times::Times;
 use crate::topology::{Difference, Topology};
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -104,6 +105,7 @@ pub struct Orchestrator<S, T, W> {
     left: Mutex<VecDeque<Left>>,
     /// Ends that had to wait, and that nobody else remembers any more.
     due: Mutex<VecDeque<Due>>,
+    decisions: Times,
 }
 
 /// Whose end had to wait for a plan.
@@ -139,6 +141,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             limits,
             left: Mutex::default(),
             due: Mutex::default(),
+            decisions: Times::new(Times::FINE),
         })
     }
 
@@ -162,6 +165,11 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// What time it is.
     pub fn now(&self) -> Now {
         self.timer.now()
+    }
+
+    /// How long decisions about a pod's addresses took, waiting for the lock included.
+    pub fn decisions(&self) -> &Times {
+        &self.decisions
     }
 
     /// How many plans have an outcome that is not certain and that nobody waits for.

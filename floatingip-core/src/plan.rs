@@ -103,8 +103,11 @@ pub struct Entry {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Event {
-    /// A pod got it.
+    /// A pod got it that nobody had, or that is not known to be bound with it yet.
     Allocate,
+    /// A pod has taken the place of the former one, or what was kept for its slot, app or pool. Only
+    /// where an address is in use as soon as it is allocated.
+    Bind,
     /// Its pod ended; it is kept.
     Reserve,
     /// It became free.
@@ -125,4 +128,62 @@ pub enum Event {
     Attach,
     /// A bound pod used it without a record.
     Adopt,
+    /// The configuration does not have it any more; its owner keeps it. The owner does not change.
+    Drain,
+    /// The configuration has it again. The owner does not change.
+    Undrain,
+}
+
+impl Event {
+    /// Every event, in the order of the declaration.
+    pub const ALL: [Self; 14] = [
+        Self::Allocate,
+        Self::Bind,
+        Self::Reserve,
+        Self::Release,
+        Self::PreAllocate,
+        Self::AdminReserve,
+        Self::Quarantine,
+        Self::Rest,
+        Self::Lift,
+        Self::Restore,
+        Self::Attach,
+        Self::Adopt,
+        Self::Drain,
+        Self::Undrain,
+    ];
+
+    /// Its name in the journal and in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allocate => "allocate",
+            Self::Bind => "bind",
+            Self::Reserve => "reserve",
+            Self::Release => "release",
+            Self::PreAllocate => "pre-allocate",
+            Self::AdminReserve => "admin-reserve",
+            Self::Quarantine => "quarantine",
+            Self::Rest => "rest",
+            Self::Lift => "lift",
+            Self::Restore => "restore",
+            Self::Attach => "attach",
+            Self::Adopt => "adopt",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_written_as_it_is_named() {
+        for (place, event) in Event::ALL.into_iter().enumerate() {
+            assert_eq!(event as usize, place, "{event:?}");
+            let written = serde_json::to_value(event).unwrap();
+            assert_eq!(written, event.name());
+        }
+    }
 }

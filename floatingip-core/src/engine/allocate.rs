@@ -219,12 +219,26 @@ impl Engine {
                 }
             }
             former => {
-                let event = event_of(former.as_deref(), &record);
+                let event = self.event_of(former.as_deref(), &record);
                 self.stage(draft, ip, event, Some(Staged::new(record)));
                 if former.is_none() {
                     self.pass(ip);
                 }
             }
+        }
+    }
+
+    /// What the journal calls it: a pod that has the address already is only attached elsewhere, one that
+    /// takes what was kept for it is bound. Where bindings come later, nobody knows yet whether it is.
+    fn event_of(&self, former: Option<&Record>, record: &Record) -> Event {
+        let Some(former) = former.filter(|former| former.owner != Owner::Nobody) else {
+            return Event::Allocate;
+        };
+        let same_owner = former.owner == record.owner;
+        match same_owner {
+            true if former.attachment != record.attachment => Event::Attach,
+            false if self.settings.binds_at_once => Event::Bind,
+            _ => Event::Allocate,
         }
     }
 
@@ -257,16 +271,6 @@ impl Engine {
 
 fn has_uid(record: &Record, uid: &Name) -> bool {
     record.owner.pod().is_some_and(|pod| pod.uid == *uid)
-}
-
-/// What the journal calls it: a pod that has the address already is only attached elsewhere.
-fn event_of(former: Option<&Record>, record: &Record) -> Event {
-    let same_owner = former.is_some_and(|former| former.owner == record.owner);
-    let attaches = former.is_some_and(|former| former.attachment != record.attachment);
-    match same_owner && attaches {
-        true => Event::Attach,
-        false => Event::Allocate,
-    }
 }
 
 fn same_but_for_time(former: &Record, record: &Record) -> bool {

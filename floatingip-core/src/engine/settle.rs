@@ -84,6 +84,9 @@ impl Engine {
     }
 
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {
+        if let Some(entry) = &write.entry {
+            self.counts.happened(entry.event);
+        }
         match (write.target, write.put) {
             (Target::Address(ip), Some(Value::Address(record))) => {
                 let again = self.is_fresh(ip);

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::tally::Tally;
 use crate::range::taken::Runs;
 use crate::range::{RangeSet, next};
+use crate::record::Record;
 use crate::topology::PodSubnet;
 
 /// Which addresses of a subnet can be handed out, and where to look next.
@@ -16,6 +18,10 @@ pub(super) struct Space {
     /// released address is reused as late as possible.
     cursor: Option<IpAddr>,
     last_given: Option<IpAddr>,
+    /// How many addresses of the subnet's ranges have a record.
+    pub(super) records: usize,
+    /// Of what sorts they are.
+    pub(super) tally: Tally,
 }
 
 impl Space {
@@ -25,7 +31,18 @@ impl Space {
             taken: Runs::new(),
             cursor: subnet.usable().first(),
             last_given: None,
+            records: 0,
+            tally: Tally::default(),
         }
+    }
+
+    /// Counts the record of one of the subnet's addresses, or takes it back.
+    pub(super) fn count(&mut self, record: &Record, up: bool) {
+        self.records = match up {
+            true => self.records + 1,
+            false => self.records.saturating_sub(1),
+        };
+        self.tally.count(record, up);
     }
 
     /// How many addresses are free.

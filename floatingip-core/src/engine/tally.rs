@@ -28,11 +28,10 @@ pub struct Tally {
 
 impl Engine {
     /// How many addresses there are of each sort. Marks count until the sweep has taken them off.
-    /// O(ranges · log n).
+    /// O(1).
     pub fn tally(&self) -> Tally {
-        let configured: usize = self.usage().iter().map(|usage| usage.allocated).sum();
         Tally {
-            draining: self.len().saturating_sub(configured),
+            draining: self.outside,
             apps_without_cap: self.ledger.unlearnt(),
             ..*self.ledger.tally()
         }

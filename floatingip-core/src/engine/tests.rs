@@ -19,3 +19,4 @@ mod release;
 mod relist;
 mod scene;
 mod settle;
+mod usage;

@@ -81,6 +81,18 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         request: &PodRequest,
         place: &Place,
     ) -> Result<Vec<IpAddr>, AllocateError> {
+        let allocated = self.try_allocate(request, place).await;
+        if let Err(error) = &allocated {
+            self.engine().note_failure(error.into());
+        }
+        allocated
+    }
+
+    async fn try_allocate(
+        &self,
+        request: &PodRequest,
+        place: &Place,
+    ) -> Result<Vec<IpAddr>, AllocateError> {
         self.check_room()?;
         let mut patience = Patience::of(&self.limits);
         for _ in 0..self.limits.attempts {
@@ -124,7 +136,11 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             Place::Node(addresses) => engine.topology().reach(addresses),
             Place::Anywhere => engine.topology().reach_all(),
         };
-        engine.plan_allocate(request, &reach, &self.world, now)
+        let decided = engine.plan_allocate(request, &reach, &self.world, now);
+        drop(engine);
+        let took = self.timer.now().elapsed.saturating_sub(now.elapsed);
+        self.decisions.add(took);
+        decided
     }
 
     /// Records what a pod uses that is bound and has no record, or not all of them; see

@@ -110,8 +110,26 @@ impl<S: Store, T: Timer> Extender<S, T> {
 
     fn claim(&self, request: &PodRequest, reaches: &[Reach]) -> Vec<Result<(), Refusal>> {
         let now = self.core.now();
-        let mut engine = self.core.engine();
-        engine.claim(request, reaches, self.core.world(), now)
+        let answers = {
+            let mut engine = self.core.engine();
+            engine.claim(request, reaches, self.core.world(), now)
+        };
+        let took = self.core.now().elapsed.saturating_sub(now.elapsed);
+        self.core.decisions().add(took);
+        self.note_failure(&answers);
+        answers
+    }
+
+    /// Counts a pod that would do nowhere once, by what another pod's end could mend if there is such.
+    fn note_failure(&self, answers: &[Result<(), Refusal>]) {
+        if answers.iter().any(Result::is_ok) {
+            return;
+        }
+        let refusals = || answers.iter().filter_map(|answer| answer.as_ref().err());
+        let told = refusals().find(|refusal| !refusal.is_about_the_node());
+        if let Some(refusal) = told.or_else(|| refusals().next()) {
+            self.core.engine().note_failure(refusal.into());
+        }
     }
 }
 
