@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::error::{no_such_path, panicked, wrong_method};
 use crate::api::extract::BODY_LIMIT;
 use crate::api::metrics::RequestCounters;
-use crate::api::{documents, explain, guard, health, ip, metrics, pool};
+use crate::api::{documents, explain, guard, health, history, ip, mark, metrics, pool};
 use crate::backend::Backend;
 
 /// How the API answers where galaxy-ipam and common sense part.
@@ -112,6 +112,11 @@ fn api_routes<B: Backend>() -> Vec<Routed<B>> {
     let unnamed = || get(pool::unnamed).delete(pool::unnamed);
     vec![
         ("/v1/ip", get(ip::list::<B>).post(ip::release::<B>)),
+        ("/v1/ip/{ip}/history", get(history::show::<B>)),
+        (
+            "/v1/ip/{ip}/quarantine",
+            post(mark::quarantine::<B>).delete(mark::lift::<B>),
+        ),
         ("/v1/explain/{namespace}/{pod}", get(explain::show::<B>)),
         ("/v1/pool", unnamed().post(pool::put::<B>)),
         ("/v1/pool/", unnamed()),

@@ -3,10 +3,14 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use floatingip_core::PoolName;
 use floatingip_core::engine::Named;
+use floatingip_core::plan::Entry;
 use floatingip_core::query::{Page, Query, Row};
+use floatingip_core::record::Version;
+use floatingip_core::times::Times;
+use floatingip_core::{Owner, PoolName, WallTime};
 use ipnet::IpNet;
 use thiserror::Error;
 
@@ -68,6 +72,44 @@ pub trait Backend: Send + Sync + 'static {
         namespace: &str,
         pod: &str,
     ) -> impl Future<Output = Result<Option<Explained>, ListError>> + Send;
+
+    /// Keeps everybody from an address for a while.
+    ///
+    /// # Errors
+    /// Why not.
+    fn quarantine(
+        &self,
+        quarantine: Quarantine,
+    ) -> impl Future<Output = Result<(), MarkError>> + Send {
+        drop(quarantine);
+        async { Err(MarkError::Unavailable) }
+    }
+
+    /// Takes the mark, a quarantine or a rest, off an address.
+    ///
+    /// # Errors
+    /// Why not.
+    fn lift(&self, ip: IpAddr) -> impl Future<Output = Result<(), MarkError>> + Send {
+        let _ = ip;
+        async { Err(MarkError::Unavailable) }
+    }
+
+    /// A part of the journal about an address.
+    ///
+    /// # Errors
+    /// There is no journal, or nobody can answer now.
+    fn history(
+        &self,
+        question: HistoryQuestion,
+    ) -> impl Future<Output = Result<History, HistoryError>> + Send {
+        let _ = question;
+        async { Err(HistoryError::NoJournal) }
+    }
+
+    /// Numbers in `/metrics` by one label; each name once. Quick.
+    fn series(&self) -> Vec<Series> {
+        Vec::new()
+    }
 
     /// Whether requests can be served now. Quick: it is asked by every probe.
     fn readiness(&self) -> Readiness;
@@ -199,6 +241,91 @@ pub struct SubnetUsage {
     pub allocated: u128,
     /// Addresses that are configured.
     pub total: u128,
+    /// How many addresses there are of each sort, by its name.
+    pub states: Vec<(&'static str, u128)>,
+}
+
+/// Numbers of `/metrics` that differ in one label, whose values are a closed set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The name; a [`GaugeKind::Counter`]'s ends in `_total`.
+    pub name: &'static str,
+    /// What it is, for people, in one line.
+    pub help: &'static str,
+    /// Whether the numbers may fall.
+    pub kind: GaugeKind,
+    /// The label.
+    pub label: &'static str,
+    /// Its values, each with its number.
+    pub values: Vec<(&'static str, f64)>,
+}
+
+/// A mark to be set on an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// The address.
+    pub ip: IpAddr,
+    /// Why, for people.
+    pub reason: String,
+    /// Who else uses the address, as `02:00:5e:10:00:01`.
+    pub mac: Option<String>,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+/// What is asked of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryQuestion {
+    /// The address.
+    pub ip: IpAddr,
+    /// Only changes before the one of this version.
+    pub before: Option<Version>,
+    /// Only the last change that is dated then or earlier.
+    pub at: Option<WallTime>,
+    /// The most changes to tell.
+    pub most: usize,
+}
+
+/// What the journal says of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The changes, the latest first.
+    pub entries: Vec<(Version, Entry)>,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// Whether nothing that belongs to the answer was dropped from the journal.
+    pub complete: bool,
+    /// Who had the address at the moment asked for; none if nobody had it, or nobody knows.
+    pub owner: Option<Owner>,
+}
+
+/// Why there is no history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// This server keeps none.
+    #[error(
+        "no journal is kept on Kubernetes: see the FloatingIP objects, their events, and the API server's audit log"
+    )]
+    NoJournal,
+    /// Nobody can answer now; the client may try again.
+    #[error("the journal is not available now")]
+    Unavailable,
+}
+
+/// Why a mark was not set or taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MarkError {
+    /// The address is not configured, or has no mark.
+    #[error("{0}")]
+    NotFound(String),
+    /// A change of it is under way; the client may try again.
+    #[error("{0}")]
+    Busy(String),
+    /// It could not be stored; the client may try again.
+    #[error("the store is not available now")]
+    Unavailable,
 }
 
 /// A number without labels in `/metrics`.
@@ -238,6 +365,29 @@ pub struct Histogram {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
+}
+
+impl Histogram {
+    /// Times in seconds.
+    pub fn of(
+        name: &'static str,
+        help: &'static str,
+        label: (&'static str, &'static str),
+        times: &Times,
+    ) -> Self {
+        let bucket = |(bound, count): (Duration, u64)| Bucket {
+            at_most: bound.as_secs_f64(),
+            count,
+        };
+        Self {
+            name,
+            help,
+            label,
+            buckets: times.up_to().into_iter().map(bucket).collect(),
+            count: times.count(),
+            sum: times.sum().as_secs_f64(),
+        }
+    }
 }
 
 /// How many values were not above a bound.

@@ -1,28 +1,45 @@
 //! The desk: what the HTTP API asks, answered by the orchestrator. The same for every mode of the server.
 
+mod series;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use floatingip_core::engine::{Listing, Named, Usage};
+use floatingip_core::engine::{Listing, MarkRefusal, Named};
 use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::query::{Page, Query, Row};
+use floatingip_core::topology::PodSubnet;
 use floatingip_core::{PoolName, Store, World};
 use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
 use crate::backend::{
-    Backend, Explained, Gauge, GaugeKind, ListError, PoolReport, PoolSpec, PoolView, Readiness,
-    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    Backend, Explained, Gauge, GaugeKind, Histogram, History, HistoryError, HistoryQuestion,
+    ListError, MarkError, PoolReport, PoolSpec, PoolView, Quarantine, Readiness, ReleaseError,
+    ReleaseReport, Series, SubnetUsage, WriteError,
 };
 use crate::clock::SystemTimer;
 
 /// What a mode of the server shows beside its addresses.
-pub(crate) trait Around: Send + Sync + 'static {
+pub(crate) trait Around: Clone + Send + Sync + 'static {
     /// Whether requests can be served, and what that rests on.
     fn readiness(&self) -> Readiness;
     /// How a pod stands; none where no such pod is known.
     fn explain(&self, namespace: &str, pod: &str) -> Option<Explained>;
     /// Its numbers in `/metrics`; always the same ones, each once.
     fn gauges(&self) -> Vec<Gauge>;
+    /// Its distributions in `/metrics`.
+    fn histograms(&self) -> Vec<Histogram> {
+        Vec::new()
+    }
+    /// What the journal says of an address.
+    ///
+    /// # Errors
+    /// There is no journal, or it cannot be read. Reads the disk in the caller's thread.
+    fn history(&self, question: &HistoryQuestion) -> Result<History, HistoryError> {
+        let _ = question;
+        Err(HistoryError::NoJournal)
+    }
 }
 
 /// The answers of a server that keeps its addresses in `S` and knows the world `W`.
@@ -143,36 +160,90 @@ where
         Ok(self.around.explain(namespace, pod))
     }
 
+    async fn quarantine(&self, quarantine: Quarantine) -> Result<(), MarkError> {
+        let _under_way = self.writes.read().await;
+        let Quarantine {
+            ip,
+            reason,
+            mac,
+            lasts,
+        } = quarantine;
+        marked(ip, self.core.quarantine(ip, reason, mac, lasts).await)
+    }
+
+    async fn lift(&self, ip: IpAddr) -> Result<(), MarkError> {
+        let _under_way = self.writes.read().await;
+        marked(ip, self.core.lift(ip).await)
+    }
+
+    async fn history(&self, question: HistoryQuestion) -> Result<History, HistoryError> {
+        let place = Arc::clone(&self.scans).acquire_owned().await;
+        let place = place.map_err(|_| HistoryError::Unavailable)?;
+        let around = self.around.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let read = around.history(&question);
+            drop(place);
+            read
+        });
+        read.await.unwrap_or(Err(HistoryError::Unavailable))
+    }
+
+    fn series(&self) -> Vec<Series> {
+        series::of(self.core.engine().counts())
+    }
+
+    fn histograms(&self) -> Vec<Histogram> {
+        let mut all = vec![Histogram::of(
+            "floatingip_decision_seconds",
+            "How long decisions about a pod's addresses took, waiting for the engine included.",
+            ("of", "allocate"),
+            self.core.decisions(),
+        )];
+        all.extend(self.around.histograms());
+        all
+    }
+
     fn readiness(&self) -> Readiness {
         self.around.readiness()
     }
 
+    /// Subnet by subnet, so that nobody waits for the engine longer than one takes.
     fn usage(&self) -> Vec<SubnetUsage> {
-        let engine = self.core.engine();
-        let topology = engine.topology();
-        let shown = |usage: Usage| {
-            let subnet = topology.subnet(usage.subnet)?;
+        let topology = Arc::clone(self.core.engine().topology());
+        let shown = |subnet: &PodSubnet| {
+            // Of another configuration by now: the next scrape shows that.
+            let usage = self.core.engine().usage_of(subnet.id())?;
             Some(SubnetUsage {
                 subnet: subnet.net(),
                 first_ip: subnet.configured().first()?,
                 allocated: u128::try_from(usage.allocated).unwrap_or(u128::MAX),
                 total: subnet.configured().size(),
+                states: series::states(&usage),
             })
         };
-        engine.usage().into_iter().filter_map(shown).collect()
+        topology.subnets().iter().filter_map(shown).collect()
     }
 
     fn gauges(&self) -> Vec<Gauge> {
+        let (open, draining) = {
+            let engine = self.core.engine();
+            (engine.open_plans(), engine.tally().draining)
+        };
         let mut gauges = vec![
             now(
                 "floatingip_plans_open",
                 "Changes that are decided and not yet settled.",
-                self.core.engine().open_plans() as f64,
+                open as f64,
             ),
             now(
                 "floatingip_plans_uncertain",
                 "Changes whose outcome the store has not confirmed in time; their addresses are held.",
                 self.core.uncertain() as f64,
+            ),
+            now(
+                "floatingip_addresses_draining",
+                "Addresses with an owner that the configuration does not have any more.",
+                draining as f64,
             ),
         ];
         gauges.extend(self.around.gauges());
@@ -196,6 +267,24 @@ pub(crate) fn total(name: &'static str, help: &'static str, value: u64) -> Gauge
     Gauge {
         kind: GaugeKind::Counter,
         ..now(name, help, value as f64)
+    }
+}
+
+fn marked(
+    ip: IpAddr,
+    done: Result<Result<(), orchestrator::Stuck>, MarkRefusal>,
+) -> Result<(), MarkError> {
+    match done {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(stuck)) => {
+            error!("the mark of {ip} is not changed: {stuck}");
+            Err(MarkError::Unavailable)
+        }
+        Err(refusal @ MarkRefusal::Busy { .. }) => Err(MarkError::Busy(refusal.to_string())),
+        Err(MarkRefusal::None { ip }) => Err(MarkError::NotFound(format!(
+            "{ip} is neither quarantined nor resting"
+        ))),
+        Err(refusal) => Err(MarkError::NotFound(refusal.to_string())),
     }
 }
 

@@ -6,6 +6,7 @@
 mod database;
 mod error;
 mod format;
+mod journal;
 mod tables;
 mod writer;
 
@@ -13,16 +14,20 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use floatingip_core::Store;
 use floatingip_core::plan::{Batch, Entry};
 use floatingip_core::record::Version;
 use floatingip_core::store::{Answer, LoadError, Snapshot};
+use floatingip_core::times::Times;
 use tokio::sync::oneshot;
 
 pub use self::error::{DocumentError, OpenError};
 pub use self::format::FormatError;
 pub use self::writer::Counts;
+
+use crate::backend::{History, HistoryQuestion};
 
 use self::database::DatabaseFile;
 use self::writer::Writer;
@@ -56,6 +61,7 @@ use self::writer::Writer;
 pub struct EmbeddedStore {
     file: Arc<DatabaseFile>,
     writer: Writer,
+    batch_times: Times,
 }
 
 /// How a store is kept.
@@ -103,7 +109,11 @@ impl EmbeddedStore {
         let file = Arc::new(file);
         let writer =
             Writer::start(Arc::clone(&file), options.journal_limit).map_err(OpenError::Thread)?;
-        Ok(Self { file, writer })
+        Ok(Self {
+            file,
+            writer,
+            batch_times: Times::default(),
+        })
     }
 
     /// Stores a text under a name, in the place of the former one. Durable when it returns.
@@ -130,6 +140,34 @@ impl EmbeddedStore {
     /// What cannot be read.
     pub fn history(&self, ip: IpAddr, most: usize) -> Result<Vec<(Version, Entry)>, LoadError> {
         read(&self.file, |database| tables::history(database, ip, most))
+    }
+
+    /// What the journal says to a question about an address. Reads the disk in the caller's thread, in
+    /// time proportional to the entries returned; where a moment is asked for, to the address's changes
+    /// since then.
+    ///
+    /// The order of changes is that of their versions, for a clock may have been set back: whoever had an
+    /// address at a moment is whom the last change names that is dated then or earlier.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn journal(&self, question: &HistoryQuestion) -> Result<History, LoadError> {
+        read(&self.file, |database| journal::answer(database, question))
+    }
+
+    /// How long batches took from being queued to their answer.
+    pub fn batch_times(&self) -> &Times {
+        &self.batch_times
+    }
+
+    /// How long commits took, from the first batch's reading to the end of the flush.
+    pub fn commit_times(&self) -> &Times {
+        self.writer.commit_times()
+    }
+
+    /// How many batches and documents wait to be written or are being written.
+    pub fn queue(&self) -> usize {
+        self.writer.queue()
     }
 
     /// What was done since the store was opened, for metrics.
@@ -171,7 +209,10 @@ impl Store for EmbeddedStore {
 
     /// A caller that drops the future gets no answer; what was queued is written all the same.
     async fn apply(&self, batch: &Batch) -> Vec<Answer> {
-        self.writer.apply(batch).await
+        let begun = Instant::now();
+        let answers = self.writer.apply(batch).await;
+        self.batch_times.add(begun.elapsed());
+        answers
     }
 }
 

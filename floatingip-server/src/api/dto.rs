@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use floatingip_core::query::{Page, Row};
+use floatingip_core::record::{Mark, MarkKind};
 use floatingip_core::{Name, Owner, Record, WallTime};
 use jiff::Timestamp;
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
 use serde_json::ser::{PrettyFormatter, Serializer};
+use serde_json::{Map, Number, Value};
 
 use super::error::ApiError;
 
@@ -75,6 +76,34 @@ struct FloatingIp {
     status: Option<&'static str>,
     #[serde(skip_serializing_if = "is_false")]
     releasable: bool,
+    /// Not in galaxy-ipam's rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<MarkShown>,
+}
+
+/// Why nobody, or nobody else, gets an address for a while.
+#[derive(Debug, Serialize)]
+struct MarkShown {
+    kind: &'static str,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+}
+
+impl From<&Mark> for MarkShown {
+    fn from(mark: &Mark) -> Self {
+        Self {
+            kind: match mark.kind {
+                MarkKind::Quarantine => "quarantine",
+                MarkKind::Rest => "rest",
+            },
+            reason: mark.reason.clone(),
+            mac: mark.mac.clone(),
+            until: timestamp(mark.until),
+        }
+    }
 }
 
 fn is_blank(name: &Option<Name>) -> bool {
@@ -107,6 +136,7 @@ impl From<&Row> for FloatingIp {
             update_time: record.and_then(|record| timestamp(record.updated_at)),
             status: record.and_then(status),
             releasable: record.is_some_and(Record::is_reserve),
+            mark: record.and_then(|record| record.mark.as_ref().map(MarkShown::from)),
         }
     }
 }
@@ -120,7 +150,7 @@ fn status(record: &Record) -> Option<&'static str> {
     }
 }
 
-fn timestamp(time: WallTime) -> Option<Timestamp> {
+pub(super) fn timestamp(time: WallTime) -> Option<Timestamp> {
     Timestamp::from_nanosecond(time.as_nanos().into()).ok()
 }
 
@@ -157,6 +187,8 @@ pub(crate) struct ReleaseItem {
     _update_time: String,
     #[serde(default, rename = "releasable")]
     _releasable: bool,
+    #[serde(default, rename = "mark")]
+    _mark: Map<String, Value>,
 }
 
 /// `api.ReleaseIPResp`.

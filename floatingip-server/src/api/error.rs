@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::dto::{Answer, pretty};
 use super::params::ParamError;
-use crate::backend::{ListError, ReleaseError, WriteError};
+use crate::backend::{HistoryError, ListError, MarkError, ReleaseError, WriteError};
 
 /// A request that cannot be answered as asked. The text is for the client; what only an operator
 /// may know is logged where it happens.
@@ -37,6 +37,17 @@ pub(crate) enum ApiError {
     TooManyFree(String),
     #[error("pool not found")]
     PoolNotFound,
+    /// A mark that is not there, or an address that is not configured.
+    #[error("{0}")]
+    MarkNotFound(String),
+    #[error("{0}")]
+    Busy(String),
+    #[error(transparent)]
+    Quarantine(#[from] super::mark::QuarantineFault),
+    #[error("`{0}` is not an IP address")]
+    Address(String),
+    #[error("{0}")]
+    NoJournal(String),
     #[error("pod {namespace}/{pod} is not known, or asks for no floating IP")]
     PodNotFound { namespace: String, pod: String },
     /// As galaxy-ipam words it.
@@ -68,15 +79,19 @@ impl ApiError {
             | Self::Body(_)
             | Self::Entries(_)
             | Self::Live(_)
+            | Self::Quarantine(_)
+            | Self::Address(_)
             | Self::TooManyFree(_) => StatusCode::BAD_REQUEST,
             Self::PoolNotFound
+            | Self::MarkNotFound(_)
             | Self::PodNotFound { .. }
             | Self::GalaxyPoolNotFound(_)
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Unavailable | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoJournal(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable | Self::TimedOut | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -120,6 +135,25 @@ impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<MarkError> for ApiError {
+    fn from(error: MarkError) -> Self {
+        match error {
+            MarkError::NotFound(text) => Self::MarkNotFound(text),
+            MarkError::Busy(text) => Self::Busy(text),
+            MarkError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::NoJournal => Self::NoJournal(error.to_string()),
+            HistoryError::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What handlers take from a request, with every refusal in the API's own form.
 
+use std::net::IpAddr;
+
 use axum::RequestExt;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -56,6 +58,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PodPath {
     }
 }
 
+/// The address that the last segment but one of the path names; an IPv4 one never as an IPv6 one.
+#[derive(Debug)]
+pub(crate) struct IpPath(pub(crate) IpAddr);
+
+impl<S: Send + Sync> FromRequestParts<S> for IpPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let segment = parts.uri.path().rsplit('/').nth(1).unwrap_or_default();
+        let text = decode_segment(segment)?;
+        match text.parse::<IpAddr>() {
+            Ok(ip) => Ok(Self(ip.to_canonical())),
+            Err(_) => Err(ApiError::Address(text)),
+        }
+    }
+}
+
 /// A body of JSON in which no key stands twice.
 #[derive(Debug)]
 pub(crate) struct Json(Value);
@@ -64,6 +83,14 @@ impl Json {
     /// The body as a `T`, or the place where it is none.
     pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         serde_path_to_error::deserialize(self.0).map_err(|error| misfit(&error))
+    }
+
+    /// Refuses all but an object: a list would be taken for the fields in their order.
+    pub(crate) fn object(self) -> Result<Self, ApiError> {
+        match self.0.is_object() {
+            true => Ok(self),
+            false => Err(ApiError::Body("expected an object".to_owned())),
+        }
     }
 
     /// Treats objects as Go does: a key that differs from a known one in case alone is that one,

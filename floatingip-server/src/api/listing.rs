@@ -133,7 +133,7 @@ fn page(page: Option<u32>, size: Option<u32>) -> PageRequest {
     PageRequest::new(page, size).unwrap_or(default)
 }
 
-fn number(
+pub(super) fn number(
     params: &Params,
     name: &'static str,
     min: u32,

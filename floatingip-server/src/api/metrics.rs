@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::Api;
-use crate::backend::{Backend, Bucket, Check, Gauge, GaugeKind, Histogram, SubnetUsage};
+use crate::backend::{Backend, Bucket, Check, Gauge, GaugeKind, Histogram, Series, SubnetUsage};
 
 /// How many requests were answered, by route and class of status. The routes are those that are
 /// served, so that no client can make the series grow.
@@ -72,9 +72,12 @@ pub(crate) async fn count<B: Send + Sync + 'static>(
 /// `GET /metrics`.
 pub(crate) async fn show<B: Backend>(State(api): State<Arc<Api<B>>>) -> Response {
     let mut text = String::new();
-    print_usage(&mut text, &api.backend.usage());
+    let usage = api.backend.usage();
+    print_usage(&mut text, &usage);
+    print_states(&mut text, &usage);
     print_checks(&mut text, &api.backend.readiness().checks);
     print_gauges(&mut text, &api.backend.gauges());
+    print_series(&mut text, &api.backend.series());
     print_histograms(&mut text, &api.backend.histograms());
     api.requests.print(&mut text);
     ([(header::CONTENT_TYPE, FORMAT)], text).into_response()
@@ -92,11 +95,42 @@ fn print_usage(text: &mut String, usage: &[SubnetUsage]) {
         first_ip,
         allocated,
         total,
+        ..
     } in usage
     {
         for (kind, value) in [("allocated", allocated), ("total", total)] {
             let labels = format!("type=\"{kind}\",subnet=\"{subnet}\",first_ip=\"{first_ip}\"");
             let _ = writeln!(text, "{NAME}{{{labels}}} {value}");
+        }
+    }
+}
+
+/// The same by sort.
+fn print_states(text: &mut String, usage: &[SubnetUsage]) {
+    const NAME: &str = "floatingip_addresses";
+    let help =
+        "Addresses per subnet by what they are; quarantined and resting ones count beside it.";
+    print_head(text, NAME, help, GaugeKind::Gauge);
+    for SubnetUsage {
+        subnet,
+        first_ip,
+        states,
+        ..
+    } in usage
+    {
+        for (state, value) in states {
+            let labels = format!("state=\"{state}\",subnet=\"{subnet}\",first_ip=\"{first_ip}\"");
+            let _ = writeln!(text, "{NAME}{{{labels}}} {value}");
+        }
+    }
+}
+
+fn print_series(text: &mut String, series: &[Series]) {
+    for series in series {
+        let Series { name, label, .. } = series;
+        print_head(text, name, series.help, series.kind);
+        for (is, value) in &series.values {
+            let _ = writeln!(text, "{name}{{{label}=\"{is}\"}} {value}");
         }
     }
 }

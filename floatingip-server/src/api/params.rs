@@ -75,6 +75,8 @@ pub(crate) enum ParamError {
     },
     #[error("{name}: `{found}` is not a boolean: use true or false")]
     Boolean { name: &'static str, found: String },
+    #[error("{name}: `{found}` is no time: write one such as 2006-01-02T15:04:05Z")]
+    Time { name: &'static str, found: String },
     #[error("sort: {0}")]
     Sort(#[from] floatingip_core::query::UnknownSort),
 }

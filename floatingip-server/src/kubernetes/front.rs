@@ -1,5 +1,6 @@
 //! The front: what both ports show from the first moment on, while the rest is still being prepared.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use floatingip_core::PoolName;
@@ -10,10 +11,9 @@ use tokio::sync::watch;
 use super::surroundings::Surroundings;
 use super::{Desk, Extender};
 use crate::backend::{
-    Backend, Explained, Gauge, Histogram, ListError, PoolReport, PoolSpec, PoolView, Readiness,
-    ReleaseError, ReleaseReport, SubnetUsage, WriteError,
+    Backend, Explained, Gauge, Histogram, ListError, MarkError, PoolReport, PoolSpec, PoolView,
+    Quarantine, Readiness, ReleaseError, ReleaseReport, Series, SubnetUsage, WriteError,
 };
-use crate::desk::Around;
 
 /// What this process may do now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +125,20 @@ impl Backend for Front {
         desk.explain(namespace, pod).await
     }
 
+    async fn quarantine(&self, quarantine: Quarantine) -> Result<(), MarkError> {
+        let desk = self.writer().ok_or(MarkError::Unavailable)?;
+        desk.quarantine(quarantine).await
+    }
+
+    async fn lift(&self, ip: IpAddr) -> Result<(), MarkError> {
+        let desk = self.writer().ok_or(MarkError::Unavailable)?;
+        desk.lift(ip).await
+    }
+
+    fn series(&self) -> Vec<Series> {
+        self.desk().map(|desk| desk.series()).unwrap_or_default()
+    }
+
     fn readiness(&self) -> Readiness {
         self.around.readiness()
     }
@@ -139,6 +153,7 @@ impl Backend for Front {
     }
 
     fn histograms(&self) -> Vec<Histogram> {
-        self.around.histograms()
+        let around = || self.around.histograms();
+        self.desk().map_or_else(around, |desk| desk.histograms())
     }
 }

@@ -42,8 +42,8 @@ pub(super) struct Running {
     pub(super) following: Following,
 }
 
-impl Around for Surroundings {
-    fn readiness(&self) -> Readiness {
+impl Surroundings {
+    pub(super) fn readiness(&self) -> Readiness {
         let checks = vec![
             self.configured(),
             self.defined(),
@@ -57,13 +57,13 @@ impl Around for Surroundings {
         Readiness { ready, checks }
     }
 
-    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+    pub(super) fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
         let running = self.running.get()?;
         let explanation = running.extender.explain(namespace, pod)?;
         Some(explain::shown(&running.core, &explanation))
     }
 
-    fn gauges(&self) -> Vec<Gauge> {
+    pub(super) fn gauges(&self) -> Vec<Gauge> {
         let mut gauges = self.own_gauges();
         gauges.extend(self.life_gauges());
         gauges.extend(self.tally_gauges());
@@ -222,18 +222,11 @@ impl Surroundings {
             return Vec::new();
         };
         let tally = core.engine().tally();
-        vec![
-            now(
-                "floatingip_addresses_draining",
-                "Addresses with an owner that the configuration does not have any more.",
-                tally.draining as f64,
-            ),
-            now(
-                "floatingip_apps_uncapped",
-                "Apps whose pods keep addresses and whose number of slots was never known.",
-                tally.apps_without_cap as f64,
-            ),
-        ]
+        vec![now(
+            "floatingip_apps_uncapped",
+            "Apps whose pods keep addresses and whose number of slots was never known.",
+            tally.apps_without_cap as f64,
+        )]
     }
 
     pub(super) fn histograms(&self) -> Vec<Histogram> {
@@ -293,5 +286,9 @@ impl Around for Arc<Surroundings> {
 
     fn gauges(&self) -> Vec<Gauge> {
         Surroundings::gauges(self)
+    }
+
+    fn histograms(&self) -> Vec<Histogram> {
+        Surroundings::histograms(self)
     }
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tracing::error;
 
 use super::Core;
 use super::configuration::Status;
-use crate::backend::{Check, Explained, Gauge, Readiness};
+use crate::backend::{
+    Check, Explained, Gauge, Histogram, History, HistoryError, HistoryQuestion, Readiness,
+};
 use crate::desk::{Around, now, total};
 
 /// The standalone server's configuration and store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     core: Arc<Core>,
     configuration: watch::Receiver<Status>,
@@ -57,6 +60,33 @@ impl Around for Surroundings {
         None
     }
 
+    fn history(&self, question: &HistoryQuestion) -> Result<History, HistoryError> {
+        let told = self.core.store().journal(question);
+        told.map_err(|error| {
+            error!(
+                error = &error as &dyn std::error::Error,
+                "the journal cannot be read"
+            );
+            HistoryError::Unavailable
+        })
+    }
+
+    fn histograms(&self) -> Vec<Histogram> {
+        let store = self.core.store();
+        let shown = |of, times| {
+            Histogram::of(
+                "floatingip_store_seconds",
+                "How long the store took: for a commit, and for a batch of changes with its wait for one.",
+                ("of", of),
+                times,
+            )
+        };
+        vec![
+            shown("batch", store.batch_times()),
+            shown("commit", store.commit_times()),
+        ]
+    }
+
     fn gauges(&self) -> Vec<Gauge> {
         let counts = self.core.store().counts();
         vec![
@@ -74,6 +104,11 @@ impl Around for Surroundings {
                 "floatingip_store_failures_total",
                 "Transactions that failed: check the disk.",
                 counts.failures,
+            ),
+            now(
+                "floatingip_store_queue",
+                "Batches that wait for the store's writer or are being written; at most 1024.",
+                self.core.store().queue() as f64,
             ),
             now(
                 "floatingip_store_last_commit_seconds",

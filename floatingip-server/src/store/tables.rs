@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use floatingip_core::plan::Entry;
 use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::{LoadError, Snapshot};
-use floatingip_core::{PoolName, Record};
+use floatingip_core::{Owner, PoolName, Record};
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition, TableError, TableHandle, WriteTransaction,
@@ -21,13 +21,16 @@ const ADDRESSES: TableDefinition<'_, &AddressKey, &[u8]> = TableDefinition::new(
 const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
 const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 /// By address, then by the version of the write that the entry tells of.
-const JOURNAL: TableDefinition<'_, (&AddressKey, u64), &[u8]> = TableDefinition::new("journal");
+pub(super) const JOURNAL: TableDefinition<'_, (&AddressKey, u64), &[u8]> =
+    TableDefinition::new("journal");
 /// The journal's entries from the oldest to the latest, by which it is kept short.
 const JOURNAL_ORDER: TableDefinition<'_, u64, &AddressKey> = TableDefinition::new("journal_order");
 
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 const VERSION: &str = "version";
+/// The version of the latest entry that was dropped from the journal.
+const DROPPED: &str = "journal_dropped";
 
 /// Every table of one write transaction.
 pub(super) struct Tables<'txn> {
@@ -79,6 +82,7 @@ impl<'txn> Tables<'txn> {
                 break;
             };
             self.journal.remove((key.value(), version.value()))?;
+            self.meta.insert(DROPPED, version.value())?;
         }
         Ok(())
     }
@@ -210,6 +214,26 @@ pub(super) fn history(
         .collect()
 }
 
+/// The version of the latest entry that was dropped from the journal; 0 where none was.
+pub(super) fn dropped(transaction: &ReadTransaction) -> Result<Version, LoadError> {
+    let meta = transaction.open_table(META).map_err(unreadable)?;
+    let dropped = meta.get(DROPPED).map_err(unreadable)?;
+    Ok(Version(dropped.map_or(0, |version| version.value())))
+}
+
+/// Who has an address.
+pub(super) fn owner(transaction: &ReadTransaction, ip: IpAddr) -> Result<Option<Owner>, LoadError> {
+    let table = transaction.open_table(ADDRESSES).map_err(unreadable)?;
+    let key = format::address_key(ip);
+    let Some(bytes) = table.get(&key).map_err(unreadable)? else {
+        return Ok(None);
+    };
+    let record = format::address_value(&key, bytes.value())
+        .and_then(|value| value.record(&mut Names::default()));
+    let record = record.map_err(|error| damaged(format!("address {ip}"), error))?;
+    Ok(Some(record.owner))
+}
+
 pub(super) fn document(database: &Database, name: &str) -> Result<Option<String>, LoadError> {
     let transaction = database.begin_read().map_err(unreadable)?;
     let table = transaction.open_table(DOCUMENTS).map_err(unreadable)?;
@@ -231,7 +255,7 @@ fn capacity(rows: u64) -> usize {
     usize::try_from(rows).map_or(MOST, |rows| rows.min(MOST))
 }
 
-fn damaged(place: String, error: FormatError) -> LoadError {
+pub(super) fn damaged(place: String, error: FormatError) -> LoadError {
     LoadError::Damaged {
         place,
         source: Box::new(error),

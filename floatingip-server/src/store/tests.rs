@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::task::{Context, Poll, Waker};
 
+use floatingip_core::WallTime;
 use floatingip_core::plan::Event;
 use floatingip_core::record::{Target, Value};
 use floatingip_core::store::Outcome;
@@ -116,6 +117,41 @@ async fn the_journal_tells_the_latest_first_and_forgets_the_oldest() {
     assert_eq!(events(9), [released, reserved], "the oldest made room");
     assert_eq!(store.history(ip(2), 9).unwrap().len(), 1);
     assert_eq!(store.history(ip(3), 9).unwrap(), []);
+}
+
+#[tokio::test]
+async fn whoever_had_an_address_is_told_by_the_order_of_changes_and_not_by_the_clock() {
+    let folder = folder();
+    let store = open(&folder);
+    let dated = |mut batch: Batch, nanos| {
+        for write in &mut batch.writes {
+            write.entry.as_mut().unwrap().at = WallTime::from_nanos(nanos);
+        }
+        batch
+    };
+    let owner = |name: &str| record(pod(name).owner());
+    let first = batch(1, [create(ip(1), owner("a"))]);
+    store.apply(&dated(first, 100)).await;
+    // The clock was set back.
+    let second = batch(2, [update(ip(1), Version(1), owner("b"))]);
+    store.apply(&dated(second, 50)).await;
+    let third = batch(3, [delete(ip(1), Version(2))]);
+    store.apply(&dated(third, 200)).await;
+    let told = |nanos| {
+        let question = HistoryQuestion {
+            ip: ip(1),
+            before: None,
+            at: Some(WallTime::from_nanos(nanos)),
+            most: 1,
+        };
+        let answer = store.journal(&question).unwrap();
+        assert!(answer.complete);
+        answer.owner.map(|owner| owner.pod_name().to_string())
+    };
+    assert_eq!(told(49), None);
+    assert_eq!(told(100).as_deref(), Some("b"));
+    assert_eq!(told(199).as_deref(), Some("b"));
+    assert_eq!(told(200), None);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use floatingip_core::plan::Batch;
 use floatingip_core::record::Version;
 use floatingip_core::store::Answer;
+use floatingip_core::times::Times;
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::error;
@@ -61,6 +62,7 @@ struct Counters {
     commits: AtomicU64,
     failures: AtomicU64,
     last_commit_nanos: AtomicU64,
+    commit_times: Times,
 }
 
 struct Job {
@@ -162,6 +164,15 @@ impl Writer {
         if thread.take().is_some_and(|thread| thread.join().is_err()) {
             error!("the store's writer thread had panicked");
         }
+    }
+
+    /// How many jobs wait or are being written.
+    pub(super) fn queue(&self) -> usize {
+        QUEUE.saturating_sub(self.room.available_permits())
+    }
+
+    pub(super) fn commit_times(&self) -> &Times {
+        &self.counters.commit_times
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -325,5 +336,6 @@ impl Counters {
         Self::add(&self.commits);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.last_commit_nanos.store(nanos, Ordering::Relaxed);
+        self.commit_times.add(took);
     }
 }

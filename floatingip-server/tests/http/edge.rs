@@ -126,6 +126,7 @@ async fn metrics_count_addresses_and_requests_by_route() {
         first_ip: "10.0.70.2".parse().unwrap(),
         allocated: 3,
         total: 240,
+        states: vec![("free", 237), ("owned", 3)],
     };
     let check = |name, ok| Check {
         name,

@@ -7,7 +7,11 @@ mod edge;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod list;
+#[cfg(test)]
+mod mark;
 #[cfg(test)]
 mod pool;
 #[cfg(test)]

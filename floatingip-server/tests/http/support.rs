@@ -1,5 +1,6 @@
 //! The scripted backend, and requests in one line.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use floatingip_core::engine::Named;
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_server::app::{Mode, Settings, router};
 use floatingip_server::backend::{
-    Backend, Explained, Gauge, ListError, PoolReport, PoolSpec, PoolView, Readiness, ReleaseError,
-    ReleaseReport, SubnetUsage, WriteError,
+    Backend, Explained, Gauge, History, HistoryError, HistoryQuestion, ListError, MarkError,
+    PoolReport, PoolSpec, PoolView, Quarantine, Readiness, ReleaseError, ReleaseReport,
+    SubnetUsage, WriteError,
 };
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -24,6 +26,9 @@ pub(crate) enum Call {
     Release(Vec<Named>),
     Pool(PoolName),
     Explain(String, String),
+    Quarantine(Quarantine),
+    Lift(IpAddr),
+    History(HistoryQuestion),
     Put(PoolSpec),
     Delete(PoolName),
 }
@@ -39,6 +44,8 @@ pub(crate) struct Fake {
     pub(crate) explained: Option<Explained>,
     pub(crate) put: Result<PoolReport, WriteError>,
     pub(crate) delete: Result<bool, WriteError>,
+    pub(crate) marked: Result<(), MarkError>,
+    pub(crate) history: Result<History, HistoryError>,
     pub(crate) readiness: Readiness,
     pub(crate) usage: Vec<SubnetUsage>,
     pub(crate) gauges: Vec<Gauge>,
@@ -62,6 +69,8 @@ impl Default for Fake {
                 complete: true,
             }),
             delete: Ok(false),
+            marked: Ok(()),
+            history: Ok(History::default()),
             readiness: Readiness::default(),
             usage: Vec::new(),
             gauges: Vec::new(),
@@ -120,6 +129,21 @@ impl Backend for Fake {
     async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
         self.note(Call::Explain(namespace.to_owned(), pod.to_owned()));
         Ok(self.explained.clone())
+    }
+
+    async fn quarantine(&self, quarantine: Quarantine) -> Result<(), MarkError> {
+        self.note(Call::Quarantine(quarantine));
+        self.marked.clone()
+    }
+
+    async fn lift(&self, ip: IpAddr) -> Result<(), MarkError> {
+        self.note(Call::Lift(ip));
+        self.marked.clone()
+    }
+
+    async fn history(&self, question: HistoryQuestion) -> Result<History, HistoryError> {
+        self.note(Call::History(question));
+        self.history.clone()
     }
 
     fn readiness(&self) -> Readiness {

@@ -11,6 +11,8 @@ mod configuration;
 #[cfg(test)]
 mod galaxy;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod place;
