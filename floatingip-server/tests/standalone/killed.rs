@@ -1,8 +1,8 @@
 //! SIGKILL at random moments, under many clients at once: what was acknowledged is found again.
 //!
-//! Each client has pools of its own, of which it knows everything, and all of them
-//! quarrel about a few more. After each kill the folder is compared with what they know before any
-//! server has seen it. Twice as many kills take twice as long: `FLOATINGIP_KILLS` says how many.
+//! Each client has pools of its own, of which it knows everything, and all of them quarrel about a few
+//! more. After each kill the folder is compared with what they know, before any server has seen it.
+//! `FLOATINGIP_KILLS` says how many kills, `FLOATINGIP_SEED` what is asked and roughly when they come.
 
 mod board;
 mod client;
