@@ -5,6 +5,7 @@ mod adopt;
 mod allocate;
 mod app;
 mod as_if;
+mod attach;
 mod cap;
 mod claim;
 mod counts;
