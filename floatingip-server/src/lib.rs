@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config_file;
 mod desk;
 pub mod kubernetes;
+pub mod native;
 mod serve;
 pub mod standalone;
 pub mod store;

@@ -16,6 +16,7 @@ use super::latency::Latencies;
 use super::{Core, Extender, Life, explain};
 use crate::backend::{Bucket, Check, Explained, Gauge, Histogram, Readiness};
 use crate::desk::{Around, now, total};
+use crate::native::FromCluster;
 
 /// Everything that can be looked at before there is a core.
 #[derive(Debug)]
@@ -276,6 +277,12 @@ fn check(name: &'static str, detail: String) -> Check {
 }
 
 impl Around for Arc<Surroundings> {
+    type Native = FromCluster;
+
+    fn native(&self) -> Option<&FromCluster> {
+        None
+    }
+
     fn readiness(&self) -> Readiness {
         Surroundings::readiness(self)
     }

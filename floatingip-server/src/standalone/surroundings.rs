@@ -7,6 +7,7 @@ use tracing::error;
 
 use super::Core;
 use super::configuration::Status;
+use super::workloads::Workloads;
 use crate::backend::{
     Check, Explained, Gauge, Histogram, History, HistoryError, HistoryQuestion, Readiness,
 };
@@ -17,18 +18,30 @@ use crate::desk::{Around, now, total};
 pub(super) struct Surroundings {
     core: Arc<Core>,
     configuration: watch::Receiver<Status>,
+    workloads: Workloads,
 }
 
 impl Surroundings {
-    pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
+    pub(super) const fn new(
+        core: Arc<Core>,
+        configuration: watch::Receiver<Status>,
+        workloads: Workloads,
+    ) -> Self {
         Self {
             core,
             configuration,
+            workloads,
         }
     }
 }
 
 impl Around for Surroundings {
+    type Native = Workloads;
+
+    fn native(&self) -> Option<&Workloads> {
+        Some(&self.workloads)
+    }
+
     fn readiness(&self) -> Readiness {
         let fault = self.configuration.borrow().fault.clone();
         let configured = !self.core.engine().topology().subnets().is_empty();

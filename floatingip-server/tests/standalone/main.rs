@@ -15,6 +15,8 @@ mod journal;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod pools;
