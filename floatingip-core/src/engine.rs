@@ -341,6 +341,11 @@ impl Engine {
         self.ledger.of_uid(uid)
     }
 
+    /// The addresses of a container interface, ascending. O(log n).
+    pub fn attached_to(&self, attachment: &Attachment) -> Vec<IpAddr> {
+        self.ledger.of_attachment(attachment)
+    }
+
     /// For each subnet that a node may use, how many addresses it could hand out now and are not
     /// spoken for: what nodes are ranked by.
     pub fn room(&self, reach: &Reach) -> Vec<(SubnetId, u128)> {

@@ -129,7 +129,7 @@ pub enum Refusal {
     /// The pod has its addresses at another interface of the same container.
     #[error(
         "pod {pod} has {ip} at interface {interface} of network {network} in the same container: \
-         ask for all its addresses in one request, or name another pod for each network"
+         ask for all its addresses in one request, or give each network a pod name and uid of its own"
     )]
     OtherInterface {
         /// An address that it has.

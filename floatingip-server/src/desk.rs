@@ -9,7 +9,7 @@ use floatingip_core::engine::{Listing, MarkRefusal, Named};
 use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_core::topology::PodSubnet;
-use floatingip_core::{PoolName, Store, World};
+use floatingip_core::{Name, PoolName, Store, World};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
@@ -29,8 +29,8 @@ pub(crate) trait Around: Clone + Send + Sync + 'static {
     fn native(&self) -> Option<&Self::Native>;
     /// Whether requests can be served, and what that rests on.
     fn readiness(&self) -> Readiness;
-    /// How a pod stands; none where no such pod is known.
-    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained>;
+    /// How a pod stands; none where no such pod is known. May look at many records.
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained>;
     /// Its numbers in `/metrics`; always the same ones, each once.
     fn gauges(&self) -> Vec<Gauge>;
     /// Its distributions in `/metrics`.
@@ -185,7 +185,19 @@ where
     }
 
     async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
-        Ok(self.around.explain(namespace, pod))
+        let place = Arc::clone(&self.scans).acquire_owned().await;
+        let place = place.map_err(|_| ListError::Unavailable)?;
+        let around = self.around.clone();
+        let (namespace, pod) = (Name::from(namespace), Name::from(pod));
+        let explained = tokio::task::spawn_blocking(move || {
+            let explained = around.explain(&namespace, &pod);
+            drop(place);
+            explained
+        });
+        explained.await.map_err(|error| {
+            error!("an explanation did not come to its end: {error}");
+            ListError::Unavailable
+        })
     }
 
     async fn quarantine(&self, quarantine: Quarantine) -> Result<(), MarkError> {

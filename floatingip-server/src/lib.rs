@@ -8,6 +8,7 @@ pub mod backend;
 pub mod clock;
 pub mod config_file;
 mod desk;
+mod explained;
 pub mod kubernetes;
 pub mod native;
 mod serve;

@@ -1,6 +1,8 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
 mod configuration;
+mod explain;
+mod refused;
 mod surroundings;
 mod workloads;
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use floatingip_core::Name;
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::index::{Kind, KindStatus, SharedIndex};
 use floatingip_k8s::lease::Leadership;
@@ -287,7 +288,7 @@ impl Around for Arc<Surroundings> {
         Surroundings::readiness(self)
     }
 
-    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
         Surroundings::explain(self, namespace, pod)
     }
 

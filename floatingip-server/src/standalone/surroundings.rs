@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use floatingip_core::Name;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -68,9 +69,8 @@ impl Around for Surroundings {
         }
     }
 
-    fn explain(&self, _namespace: &str, _pod: &str) -> Option<Explained> {
-        // Nobody has told it of pods.
-        None
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
+        self.workloads.explain(namespace, pod)
     }
 
     fn history(&self, question: &HistoryQuestion) -> Result<History, HistoryError> {

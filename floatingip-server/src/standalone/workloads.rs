@@ -7,11 +7,14 @@ use floatingip_core::engine::Ending;
 use floatingip_core::fact::AppState;
 use floatingip_core::owner::AppRef;
 use floatingip_core::record::Attachment;
+use floatingip_core::request::PodRequest;
 use floatingip_core::topology::AddressInfo;
 use floatingip_core::{Fact, Name, World};
 use tracing::error;
 
-use super::Core;
+use super::refused::Refused;
+use super::{Core, explain};
+use crate::backend::Explained;
 use crate::desk::Writes;
 use crate::native::{AppView, Left, Native, NativeError, Wanted};
 use crate::store::{AppChange, Apps, Told};
@@ -21,11 +24,22 @@ use crate::store::{AppChange, Apps, Told};
 pub(super) struct Workloads {
     core: Arc<Core>,
     writes: Writes,
+    refused: Refused,
 }
 
 impl Workloads {
-    pub(super) const fn new(core: Arc<Core>, writes: Writes) -> Self {
-        Self { core, writes }
+    pub(super) fn new(core: Arc<Core>, writes: Writes) -> Self {
+        Self {
+            core,
+            writes,
+            refused: Refused::default(),
+        }
+    }
+
+    /// How the pod of that name stands; none where nobody knows it. May look at many records.
+    pub(super) fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
+        let refused = self.refused.of(namespace, pod);
+        explain::pod(&self.core, namespace, pod, refused.as_ref())
     }
 
     fn apps(&self) -> &Apps {
@@ -36,14 +50,23 @@ impl Workloads {
         Ok(self.core.store().change_app(change).await?)
     }
 
-    /// Who starts a container of an app that was deleted says that it is there again.
-    async fn revive(&self, app: Option<AppRef>) -> Result<(), NativeError> {
-        match app {
-            Some(app) if self.apps().app(&app).is_gone() => {
-                self.change(AppChange::Revive(app)).await
-            }
-            _ => Ok(()),
+    /// Who starts a container of an app that was deleted says that it is there again; who asks once more
+    /// for what an interface has says nothing.
+    async fn revive(&self, request: &PodRequest) -> Result<(), NativeError> {
+        let Some(app) = request.tenant().app_ref() else {
+            return Ok(());
+        };
+        let attachment = request.attachment();
+        let again = attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty());
+        match self.apps().app(&app).is_gone() && !again {
+            true => self.change(AppChange::Revive(app)).await,
+            false => Ok(()),
         }
+    }
+
+    async fn allocate(&self, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
+        self.revive(&wanted.request).await?;
+        Ok(self.core.allocate(&wanted.request, &wanted.place).await?)
     }
 
     fn infos(&self, addresses: &[IpAddr]) -> Result<Vec<AddressInfo>, NativeError> {
@@ -60,10 +83,13 @@ impl Workloads {
 impl Native for Workloads {
     async fn attach(&self, wanted: Wanted) -> Result<Vec<AddressInfo>, NativeError> {
         let _under_way = self.writes.under_way().await;
-        let Wanted { request, place } = wanted;
-        self.revive(request.tenant().app_ref()).await?;
-        let addresses = self.core.allocate(&request, &place).await?;
-        self.infos(&addresses)
+        let allocated = self.allocate(&wanted).await;
+        match &allocated {
+            Ok(_) => self.refused.served(&wanted.request),
+            Err(NativeError::Refused(_)) => self.refused.note(wanted),
+            Err(_) => {}
+        }
+        self.infos(&allocated?)
     }
 
     async fn detach(&self, attachment: Attachment) -> Result<(), NativeError> {
@@ -83,6 +109,7 @@ impl Native for Workloads {
 
     async fn end_pod(&self, uid: Name) -> Result<(), NativeError> {
         let _under_way = self.writes.under_way().await;
+        self.refused.ended(&uid);
         Ok(self.core.ended(&uid, &Ending::Certain).await?)
     }
 

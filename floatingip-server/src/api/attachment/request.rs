@@ -17,6 +17,8 @@ use super::super::field::{
 use super::super::refused::{Reason, Refused};
 use crate::native::Wanted;
 
+/// The most ranges of one list.
+const MOST_RANGES: usize = 256;
 /// The most addresses of one node.
 const MOST_NODE_IPS: usize = 64;
 
@@ -215,6 +217,12 @@ fn range_set((list, texts): (usize, &Vec<String>)) -> Result<RangeSet, FieldFaul
     if texts.is_empty() {
         return Err(fault(format!(
             "list {list} is empty: name a range, or remove it"
+        )));
+    }
+    if texts.len() > MOST_RANGES {
+        let found = texts.len();
+        return Err(fault(format!(
+            "list {list} has {found} ranges: name at most {MOST_RANGES}"
         )));
     }
     let range = |text: &String| {
