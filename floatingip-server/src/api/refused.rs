@@ -342,3 +342,107 @@ impl From<&SubnetRefusal> for Subnet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::to_bytes;
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// The status, whether to try again is said, and the body without its texts.
+    async fn answer(error: NativeError) -> (u16, bool, Value) {
+        let response = ApiError::from(error).into_response();
+        let (status, again) = (
+            response.status(),
+            response.headers().contains_key(RETRY_AFTER),
+        );
+        let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        let mut body: Value = serde_json::from_slice(&body).unwrap();
+        let message = body["message"].take();
+        assert!(message.as_str().is_some_and(|text| !text.is_empty()));
+        assert_eq!(body["code"].take(), status.as_u16());
+        (
+            status.as_u16(),
+            again,
+            json!([body["reason"], body["details"]]),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_is_not_done_or_not_certain_is_503_and_says_when_to_try_again() {
+        let ip = "10.0.70.2".parse().unwrap();
+        for (error, reason) in [
+            (Stuck::Unavailable.into(), "unavailable"),
+            (Stuck::Uncertain.into(), "uncertain"),
+            (Stuck::Contended.into(), "busy"),
+            (Refusal::StaleReach.into(), "busy"),
+            (NativeError::Unconfigured(ip), "busy"),
+        ] {
+            let error: NativeError = error;
+            assert_eq!(answer(error).await, (503, true, json!([reason, {}])));
+        }
+        let busy = answer(Refusal::Busy { ip }.into()).await;
+        assert_eq!(busy, (503, true, json!(["busy", {"ip": "10.0.70.2"}])));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_had_now_is_409_with_what_belongs_to_its_reason() {
+        let ip = "10.0.70.2".parse().unwrap();
+        let (pod, uid) = (Name::from("web-0"), Name::from("u/1"));
+        let waiting = Refusal::WaitingFor {
+            pod: pod.clone(),
+            uid: uid.clone(),
+            ip,
+        };
+        let path = ApiError::from(NativeError::from(waiting.clone())).to_string();
+        assert!(path.contains("DELETE /v1/pod/u%2F1"), "{path}");
+        let reason = Refusal::Quarantined {
+            ip,
+            reason: "seen twice".to_owned(),
+            remaining: Duration::from_secs(7),
+        };
+        let interface = Refusal::OtherInterface {
+            ip,
+            pod: pod.clone(),
+            network: "lan".into(),
+            interface: "eth0".into(),
+        };
+        let subnet = "10.0.70.0/24".parse().unwrap();
+        let node = Name::from("node-1");
+        for (refusal, expected) in [
+            (
+                waiting,
+                json!(["waitingFor", {"ip": ip, "podName": "web-0", "podUID": "u/1"}]),
+            ),
+            (reason, json!(["quarantined", {"ip": ip, "seconds": 7}])),
+            (
+                interface,
+                json!(["otherInterface", {"ip": ip, "network": "lan", "interface": "eth0"}]),
+            ),
+            (
+                Refusal::OtherRequest { ip, pod, uid },
+                json!(["otherRequest", {"ip": ip, "podName": "web-0", "podUID": "u/1"}]),
+            ),
+            (
+                Refusal::WrongNode { ip, subnet },
+                json!(["wrongNode", {"ip": ip, "subnet": "10.0.70.0/24"}]),
+            ),
+            (
+                Refusal::NodeAddress { ip, node },
+                json!(["nodeAddress", {"ip": ip, "nodeName": "node-1"}]),
+            ),
+            (Refusal::Withdrawn { ip }, json!(["withdrawn", {"ip": ip}])),
+            (Refusal::NoSubnet, json!(["noSubnet", {}])),
+            (Refusal::Exhausted(Vec::new()), json!(["exhausted", {}])),
+        ] {
+            assert_eq!(answer(refusal.into()).await, (409, false, expected));
+        }
+        let apps = answer(NativeError::TooManyApps).await;
+        assert_eq!(apps, (409, false, json!(["tooManyApps", {}])));
+    }
+}

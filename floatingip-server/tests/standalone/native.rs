@@ -1,5 +1,10 @@
 //! Containers, pods and apps without Kubernetes: attached, ended, told of.
 
+mod body;
+mod explain;
+mod policy;
+mod trap;
+
 use serde_json::{Value, json};
 
 use crate::client::Answer;
@@ -56,6 +61,17 @@ impl Server {
     }
 
     #[track_caller]
+    fn end_pod(&self, uid: &str) {
+        self.ask("DELETE", &format!("/v1/pod/{uid}"), "").json(200);
+    }
+
+    /// Tells of an app; answers with how many addresses became free.
+    #[track_caller]
+    fn tell(&self, app: &Value) -> Value {
+        self.ask("POST", "/v1/app", &app.to_string()).json(200)["freed"].clone()
+    }
+
+    #[track_caller]
     fn rows(&self, parameters: &str) -> Vec<Value> {
         let page = self.get(&format!("/v1/ip?{parameters}")).json(200);
         page["content"].as_array().unwrap().clone()
@@ -69,6 +85,18 @@ fn address(answer: &Answer) -> String {
     assert_eq!(ipinfos.as_array().unwrap().len(), 1, "{ipinfos}");
     let ip = ipinfos[0]["ip"].as_str().unwrap();
     ip.split_once('/').unwrap().0.to_owned()
+}
+
+/// Why a request was refused.
+#[track_caller]
+fn reason(answer: &Answer, status: u16) -> String {
+    let told = answer.json(status);
+    assert!(
+        told["message"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+    told["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
