@@ -15,7 +15,7 @@ use floatingip_core::request::PodRequest;
 use floatingip_core::topology::AddressInfo;
 use thiserror::Error;
 
-use crate::store::{AppError, MOST_APPS};
+use crate::store::{AppError, MOST_APPS, MOST_NAMED_NODES};
 
 /// A server that is told of containers, pods and apps.
 ///
@@ -120,6 +120,11 @@ pub enum NativeError {
     /// No more apps can be remembered.
     #[error("there are {MOST_APPS} apps already: delete those that are no more")]
     TooManyApps,
+    /// No more nodes of apps can be remembered.
+    #[error(
+        "apps name {MOST_NAMED_NODES} nodes already: leave `nodes` out where an app is on every node"
+    )]
+    TooManyNodes,
     /// The configuration lost the address while it was given.
     #[error("the configuration no longer covers {0}: try again")]
     Unconfigured(IpAddr),

@@ -24,7 +24,7 @@ use floatingip_core::store::{Answer, LoadError, Snapshot};
 use floatingip_core::times::Times;
 use tokio::sync::oneshot;
 
-pub use self::apps::{AppChange, AppError, AppRow, Apps, MOST_APPS, Told};
+pub use self::apps::{AppChange, AppError, AppRow, Apps, MOST_APPS, MOST_NAMED_NODES, Told};
 pub use self::error::{DocumentError, OpenError};
 pub use self::format::FormatError;
 pub use self::writer::Counts;

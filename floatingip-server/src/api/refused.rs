@@ -54,7 +54,7 @@ pub(crate) enum Reason {
     OtherRequest,
     /// The pod has its addresses at another interface of the container.
     OtherInterface,
-    /// There are too many apps.
+    /// There are too many apps, or they name too many nodes.
     TooManyApps,
     /// A change of the same addresses, or of the configuration, is under way.
     Busy,
@@ -212,7 +212,9 @@ impl From<NativeError> for ApiError {
                 tracing::error!("a change is not done: {stuck}");
                 stuck_of(stuck).into()
             }
-            NativeError::TooManyApps => Refused::because(Reason::TooManyApps, message).into(),
+            NativeError::TooManyApps | NativeError::TooManyNodes => {
+                Refused::because(Reason::TooManyApps, message).into()
+            }
             NativeError::Unconfigured(_) => Refused::because(Reason::Busy, message).into(),
         }
     }

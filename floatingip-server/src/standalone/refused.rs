@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use floatingip_core::Name;
+use floatingip_core::record::Attachment;
 use floatingip_core::request::PodRequest;
 
 use crate::native::Wanted;
@@ -52,17 +53,19 @@ impl Refused {
 
     /// The pod does not ask any more.
     pub(super) fn ended(&self, uid: &Name) {
+        self.forget(|request| request.pod().uid == *uid);
+    }
+
+    /// The container interface does not ask any more.
+    pub(super) fn detached(&self, attachment: &Attachment) {
+        self.forget(|request| request.attachment() == Some(attachment));
+    }
+
+    fn forget(&self, which: impl Fn(&PodRequest) -> bool) {
         let mut latest = self.latest();
-        let theirs = |wanted: &Wanted| wanted.request.pod().uid == *uid;
-        let gone: Vec<PodName> = {
-            let all = latest.wanted.iter();
-            all.filter(|(_, wanted)| theirs(wanted))
-                .map(|(name, _)| name.clone())
-                .collect()
-        };
-        for name in gone {
-            latest.forget(&name);
-        }
+        latest.wanted.retain(|_, wanted| !which(&wanted.request));
+        let Latest { wanted, order } = &mut *latest;
+        order.retain(|name| wanted.contains_key(name));
     }
 
     /// What the pod asked for last, if it was refused.
@@ -89,6 +92,7 @@ mod tests {
     use floatingip_core::ReleasePolicy;
     use floatingip_core::orchestrator::Place;
     use floatingip_core::owner::{Pod, Slot, Tenant};
+    use floatingip_core::testing::fixture::attachment;
 
     use super::*;
 
@@ -106,7 +110,9 @@ mod tests {
             node: "node-1".into(),
         };
         Wanted {
-            request: PodRequest::new(tenant, pod, ReleasePolicy::Never).unwrap(),
+            request: PodRequest::new(tenant, pod, ReleasePolicy::Never)
+                .unwrap()
+                .with_attachment(attachment("node-1", name)),
             place: Place::Anywhere,
         }
     }
@@ -127,6 +133,12 @@ mod tests {
         assert!(is_there(1) && !is_there(2));
         refused.served(&wanted("web-1").request);
         refused.ended(&"uid-web-3".into());
-        assert!(!is_there(1) && !is_there(3) && is_there(4));
+        refused.detached(&attachment("node-1", "web-4"));
+        assert!(!is_there(1) && !is_there(3) && !is_there(4) && is_there(5));
+        for n in 0..MOST {
+            refused.note(wanted(&format!("db-{n}")));
+        }
+        assert_eq!(refused.latest().order.len(), MOST);
+        assert_eq!(refused.latest().wanted.len(), MOST);
     }
 }

@@ -56,9 +56,11 @@ impl Workloads {
         let Some(app) = request.tenant().app_ref() else {
             return Ok(());
         };
-        let attachment = request.attachment();
-        let again = attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty());
-        match self.apps().app(&app).is_gone() && !again {
+        let again = || {
+            let attachment = request.attachment();
+            attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty())
+        };
+        match self.apps().app(&app).is_gone() && !again() {
             true => self.change(AppChange::Revive(app)).await,
             false => Ok(()),
         }
@@ -94,6 +96,7 @@ impl Native for Workloads {
 
     async fn detach(&self, attachment: Attachment) -> Result<(), NativeError> {
         let _under_way = self.writes.under_way().await;
+        self.refused.detached(&attachment);
         Ok(self.core.detached(&attachment).await?)
     }
 
@@ -115,6 +118,9 @@ impl Native for Workloads {
 
     async fn tell_app(&self, app: AppRef, state: AppState) -> Result<usize, NativeError> {
         let _under_way = self.writes.under_way().await;
+        if !self.apps().has_room_for(&app, &state) {
+            return Err(NativeError::TooManyNodes);
+        }
         let told = AppChange::Tell(app.clone(), Told::There(state));
         self.change(told).await?;
         Ok(self.core.app_changed(&app).await?)

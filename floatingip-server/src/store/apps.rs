@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use floatingip_core::Fact;
-use floatingip_core::fact::{AppState, NodeState, PodState, World};
+use floatingip_core::fact::{AppState, NodeState, PodState, Slots, World};
 use floatingip_core::owner::AppRef;
 use floatingip_core::record::Version;
 use thiserror::Error;
@@ -12,6 +12,10 @@ use thiserror::Error;
 /// The most apps that are kept, those that are gone and still have addresses among them. At about
 /// 300 bytes each they take some 20 MB of memory at most.
 pub const MOST_APPS: u64 = 1 << 16;
+
+/// The most nodes that are named by all apps together: at about 100 bytes each some 25 MB. Looked at before
+/// an app is told of, so that those told of at the same moment may go beyond it.
+pub const MOST_NAMED_NODES: usize = 1 << 18;
 
 /// What was told of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,24 +40,57 @@ pub struct AppRow {
 ///
 /// As a [`World`] it says what it was told; of other apps, and of pods and nodes, it knows nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Apps(Arc<RwLock<HashMap<AppRef, AppRow>>>);
+pub struct Apps(Arc<RwLock<Rows>>);
+
+#[derive(Debug, Default)]
+struct Rows {
+    by_app: HashMap<AppRef, AppRow>,
+    named_nodes: usize,
+}
+
+impl Rows {
+    fn set(&mut self, app: AppRef, row: Option<AppRow>) {
+        self.named_nodes += row.as_ref().map_or(0, AppRow::named_nodes);
+        let former = match row {
+            Some(row) => self.by_app.insert(app, row),
+            None => self.by_app.remove(&app),
+        };
+        self.named_nodes -= former.as_ref().map_or(0, AppRow::named_nodes);
+    }
+}
+
+impl AppRow {
+    fn named_nodes(&self) -> usize {
+        match &self.told {
+            Told::There(state) => named_nodes(state),
+            Told::Gone => 0,
+        }
+    }
+}
+
+fn named_nodes(state: &AppState) -> usize {
+    match &state.slots {
+        Slots::Nodes(nodes) => nodes.len(),
+        _ => 0,
+    }
+}
 
 impl Apps {
     /// What was told of the app; none where nobody told of it.
     pub fn told(&self, app: &AppRef) -> Option<AppRow> {
-        self.read().get(app).cloned()
+        self.read().by_app.get(app).cloned()
     }
 
     /// The apps that are gone, with the versions of the writes that say so. O(n).
     pub fn gone(&self) -> Vec<(AppRef, Version)> {
         let rows = self.read();
-        let gone = rows.iter().filter(|(_, row)| row.told == Told::Gone);
+        let gone = rows.by_app.iter().filter(|(_, row)| row.told == Told::Gone);
         gone.map(|(app, row)| (app.clone(), row.version)).collect()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.read().len()
+        self.read().by_app.len()
     }
 
     /// Whether nobody told of any.
@@ -61,8 +98,19 @@ impl Apps {
         self.len() == 0
     }
 
+    /// Whether the nodes that `state` names find room beside those that other apps name.
+    pub fn has_room_for(&self, app: &AppRef, state: &AppState) -> bool {
+        let rows = self.read();
+        let former = rows.by_app.get(app).map_or(0, AppRow::named_nodes);
+        rows.named_nodes - former + named_nodes(state) <= MOST_NAMED_NODES
+    }
+
     pub(super) fn replace(&self, rows: Vec<(AppRef, AppRow)>) {
-        *self.write() = rows.into_iter().collect();
+        let mut all = Rows::default();
+        for (app, row) in rows {
+            all.set(app, Some(row));
+        }
+        *self.write() = all;
     }
 
     pub(super) fn take_in(&self, changes: Vec<(AppRef, Option<AppRow>)>) {
@@ -71,25 +119,22 @@ impl Apps {
         }
         let mut rows = self.write();
         for (app, row) in changes {
-            match row {
-                Some(row) => rows.insert(app, row),
-                None => rows.remove(&app),
-            };
+            rows.set(app, row);
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<AppRef, AppRow>> {
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<AppRef, AppRow>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl World for Apps {
     fn app(&self, app: &AppRef) -> Fact<AppState> {
-        match self.read().get(app).map(|row| &row.told) {
+        match self.read().by_app.get(app).map(|row| &row.told) {
             Some(Told::There(state)) => Fact::Known(state.clone()),
             Some(Told::Gone) => Fact::Gone,
             None => Fact::Unknown,

@@ -157,3 +157,28 @@ async fn an_app_that_cannot_be_read_is_named_and_left_as_it_is() {
     });
     assert_eq!(found, b"?");
 }
+
+#[tokio::test]
+async fn all_apps_together_name_so_many_nodes() {
+    let folder = folder();
+    let store = open(&folder);
+    let apps = store.apps().unwrap();
+    let named = |n: usize| {
+        let nodes = (0..n).map(|n| format!("node-{n}").as_str().into());
+        AppState::new(Slots::Nodes(nodes.collect()))
+    };
+    let half = MOST_NAMED_NODES / 2;
+    for name in ["one", "two"] {
+        assert!(apps.has_room_for(&app(name), &named(half)));
+        let told = Told::There(named(half));
+        store.change_app(tell(name, &told)).await.unwrap();
+    }
+    assert!(apps.has_room_for(&app("two"), &named(half)));
+    assert!(!apps.has_room_for(&app("two"), &named(half + 1)));
+    assert!(!apps.has_room_for(&app("three"), &named(1)));
+    store.change_app(tell("one", &Told::Gone)).await.unwrap();
+    assert!(apps.has_room_for(&app("three"), &named(half)));
+    drop(store);
+    let again = open(&folder).apps().unwrap();
+    assert!(!again.has_room_for(&app("three"), &named(half + 1)));
+}
