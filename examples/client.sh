@@ -1,9 +1,9 @@
 #!/bin/sh
-# A client of the standalone server, by curl: addresses that are kept for a pool.
+# Addresses for containers, by curl: what a script that sets up and takes down a container needs.
 #
-#   client.sh pool NAME SIZE       keeps so many addresses for a pool, and prints how many there are
-#   client.sh list [POOL]          prints who has what
-#   client.sh release IP POOL      gives an address of a pool back
+#   client.sh attach NODE NETWORK CONTAINER INTERFACE [POD [POLICY]]   prints the addresses
+#   client.sh detach NODE NETWORK CONTAINER INTERFACE                  gives them back, or keeps them for the pod
+#   client.sh list                                                     prints who has what
 #
 # The server is at 127.0.0.1:32761, or where FLOATINGIP_API says. Every call may be repeated. Exit code 22 means that
 # the server has said no: the answer, which is printed, says why.
@@ -11,9 +11,9 @@ set -eu
 
 api=${FLOATINGIP_API:-http://127.0.0.1:32761}
 
-# Names and addresses are letters, digits and `-.:`, so nothing has to be escaped in JSON and in a path.
+# Names are letters, digits, `-` and `.`; then nothing has to be escaped in JSON and in a path.
 for word; do
-    case $word in *[!A-Za-z0-9.:-]*) echo "client.sh: not a name: $word" >&2 && exit 2 ;; esac
+    case $word in *[!A-Za-z0-9.-]*) echo "client.sh: not a name: $word" >&2 && exit 2 ;; esac
 done
 
 ask() {
@@ -21,9 +21,18 @@ ask() {
 }
 
 case "${1:-} $#" in
-"pool 3") ask "$api/v1/pool" --data "{\"name\":\"$2\",\"size\":$3,\"preAllocateIP\":true}" ;;
-"list 1") ask "$api/v1/ip?size=1000" ;;
-"list 2") ask "$api/v1/ip?size=1000&poolName=$2" ;;
-"release 3") ask "$api/v1/ip" --data "{\"ips\":[{\"ip\":\"$2\",\"poolName\":\"$3\"}]}" ;;
+"attach 5") owner= ;;
+"attach 6") owner=",\"podName\":\"$6\"" ;;
+"attach 7") owner=",\"podName\":\"$6\",\"policy\":\"$7\"" ;;
+"detach 5" | "list 1") ;;
 *) sed -n '4,6s/^# *//p' "$0" >&2 && exit 2 ;;
+esac
+
+case $1 in
+attach)
+    ask "$api/v1/attachment" --data \
+        "{\"nodeName\":\"$2\",\"network\":\"$3\",\"containerID\":\"$4\",\"interface\":\"$5\"$owner}"
+    ;;
+detach) ask --request DELETE "$api/v1/attachment/$2/$3/$4/$5" ;;
+list) ask "$api/v1/ip?size=1000" ;;
 esac

@@ -1,4 +1,4 @@
-//! A client of the standalone server: keeps addresses for a pool, looks at them and gives one back, over
+//! A client of the standalone server: addresses for a container that comes, goes, and comes again, over
 //! HTTP with nothing but the standard library and a JSON parser.
 //!
 //! `cargo run -p floatingip-examples --example client HOST:PORT` asks a server that runs; without an
@@ -31,16 +31,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn show(client: &Client) -> Result<(), Box<dyn Error>> {
-    println!(
-        "pool example has {} addresses",
-        client.put_pool("example", 3)?
-    );
-    let addresses = client.addresses("example")?;
-    println!("they are {}", addresses.join(", "));
-    let first = addresses.first().ok_or("the pool is empty")?;
-    client.release(first, "example")?;
-    assert!(!client.addresses("example")?.contains(first));
-    println!("{first} is free again");
+    let first = client.attach("example-1")?;
+    println!("the first container of pod example got {first}");
+    client.detach("example-1")?;
+    let again = client.attach("example-2")?;
+    println!("the next one got {again}");
+    assert_eq!(first, again, "policy `never` keeps the address for the pod");
+    client.detach("example-2")?;
+    client.release(&again)?;
+    println!("released");
     Ok(())
 }
 
@@ -53,26 +52,27 @@ struct Client {
 const PATIENCE: Duration = Duration::from_secs(35);
 
 impl Client {
-    /// Keeps so many addresses for a pool; answers with how many it has. Asked again, nothing changes.
-    fn put_pool(&self, name: &str, size: u32) -> Result<u64, Box<dyn Error>> {
-        let body = json!({ "name": name, "size": size, "preAllocateIP": true });
-        let answer = self.ask("POST", "/v1/pool", &body.to_string())?;
-        Ok(answer["realPoolSize"]
-            .as_u64()
-            .ok_or("an answer without a size")?)
+    /// The address of a container's interface. Asked again, the same one.
+    fn attach(&self, container: &str) -> Result<String, Box<dyn Error>> {
+        let body = json!({
+            "nodeName": "node-1", "network": "lan", "containerID": container, "interface": "eth0",
+            "podName": "example", "policy": "never",
+        });
+        let answer = self.ask("POST", "/v1/attachment", &body.to_string())?;
+        let ip = answer["ipinfos"][0]["ip"].as_str().unwrap_or_default();
+        let (address, _prefix) = ip.split_once('/').ok_or("an answer without an address")?;
+        Ok(address.to_owned())
     }
 
-    /// The addresses of a pool, ascending.
-    fn addresses(&self, pool: &str) -> Result<Vec<String>, Box<dyn Error>> {
-        let page = self.ask("GET", &format!("/v1/ip?size=1000&poolName={pool}"), "")?;
-        let rows = page["content"].as_array().ok_or("an answer without rows")?;
-        let ips = rows.iter().filter_map(|row| row["ip"].as_str());
-        Ok(ips.map(str::to_owned).collect())
+    /// The interface is no more. Said again, nothing happens.
+    fn detach(&self, container: &str) -> Result<(), Box<dyn Error>> {
+        let path = format!("/v1/attachment/node-1/lan/{container}/eth0");
+        self.ask("DELETE", &path, "").map(drop)
     }
 
     /// Nobody needs the address any more. Its owner is named, so that it is not taken from another.
-    fn release(&self, ip: &str, pool: &str) -> Result<(), Box<dyn Error>> {
-        let body = json!({ "ips": [{ "ip": ip, "poolName": pool }] });
+    fn release(&self, ip: &str) -> Result<(), Box<dyn Error>> {
+        let body = json!({ "ips": [{ "ip": ip, "namespace": "default", "podName": "example" }] });
         let answer = self.ask("POST", "/v1/ip", &body.to_string())?;
         match answer["code"].as_u64() {
             Some(200) => Ok(()),

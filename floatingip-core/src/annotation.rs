@@ -2,9 +2,12 @@
 //!
 //! A value that cannot be read is an error which the pod's author sees, never a default.
 
+mod ipinfo;
+
 use serde::Deserialize;
 use thiserror::Error;
 
+pub use self::ipinfo::IpInfo;
 use crate::name::{PoolName, PoolNameError};
 use crate::policy::{ReleasePolicy, UnknownPolicy};
 use crate::range::{Family, IpRange, RangeError, RangeSet};

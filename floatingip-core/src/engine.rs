@@ -5,6 +5,7 @@ mod adopt;
 mod allocate;
 mod app;
 mod as_if;
+mod attach;
 mod cap;
 mod claim;
 mod counts;
@@ -338,6 +339,11 @@ impl Engine {
     /// The addresses of a pod, ascending.
     pub fn addresses_of(&self, uid: &Name) -> Vec<IpAddr> {
         self.ledger.of_uid(uid)
+    }
+
+    /// The addresses of a container interface, ascending. O(log n).
+    pub fn attached_to(&self, attachment: &Attachment) -> Vec<IpAddr> {
+        self.ledger.of_attachment(attachment)
     }
 
     /// For each subnet that a node may use, how many addresses it could hand out now and are not

@@ -31,6 +31,10 @@ pub enum Failure {
     Busy,
     /// [`Refusal::PodEnded`].
     PodEnded,
+    /// [`Refusal::OtherRequest`].
+    OtherRequest,
+    /// [`Refusal::OtherInterface`].
+    OtherInterface,
     /// [`Refusal::StaleReach`].
     StaleReach,
     /// [`Stuck::Unavailable`].
@@ -43,7 +47,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure, in the order of the declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::NoSubnet,
         Self::Exhausted,
         Self::WrongNode,
@@ -56,6 +60,8 @@ impl Failure {
         Self::PoolFull,
         Self::Busy,
         Self::PodEnded,
+        Self::OtherRequest,
+        Self::OtherInterface,
         Self::StaleReach,
         Self::Unavailable,
         Self::Uncertain,
@@ -77,6 +83,8 @@ impl Failure {
             Self::PoolFull => "pool-full",
             Self::Busy => "busy",
             Self::PodEnded => "pod-ended",
+            Self::OtherRequest => "other-request",
+            Self::OtherInterface => "other-interface",
             Self::StaleReach => "stale-reach",
             Self::Unavailable => "store-unavailable",
             Self::Uncertain => "store-uncertain",
@@ -100,6 +108,8 @@ impl From<&Refusal> for Failure {
             Refusal::PoolFull { .. } => Self::PoolFull,
             Refusal::Busy { .. } => Self::Busy,
             Refusal::PodEnded { .. } => Self::PodEnded,
+            Refusal::OtherRequest { .. } => Self::OtherRequest,
+            Refusal::OtherInterface { .. } => Self::OtherInterface,
             Refusal::StaleReach => Self::StaleReach,
         }
     }

@@ -25,7 +25,7 @@ use self::attribute::Attribute;
 use self::escape::{escape, escape_kind, unescape, unescape_kind};
 use crate::name::{Name, PoolName};
 use crate::owner::{App, Owner, Pod, Slot, Tenant};
-use crate::workload::{APPS, is_random_suffix, ordinal};
+use crate::workload::{is_random_suffix, ordinal, usual_group};
 
 mod attribute;
 mod escape;
@@ -237,12 +237,9 @@ fn decode_tenant(key: &str, pool: Option<PoolName>, stored: &EncodedOwner) -> Op
 
 fn decode_app(kind: &str, name: &str, stored: &EncodedOwner) -> Option<App> {
     let kind = unescape_kind(kind)?;
-    let assumed = match kind.as_str() {
-        STATEFUL_SET | DEPLOYMENT | REPLICA_SET | DAEMON_SET => APPS,
-        _ => "",
-    };
+    let assumed = || Name::from(usual_group(&kind));
     Some(App {
-        group: stored.group.clone().unwrap_or_else(|| Name::from(assumed)),
+        group: stored.group.clone().unwrap_or_else(assumed),
         kind,
         name: unescape(name)?,
         uid: stored.app_uid.clone(),

@@ -113,6 +113,34 @@ pub enum Refusal {
         /// Its UID.
         uid: Name,
     },
+    /// The container interface has addresses already, and not as this request asks for them.
+    #[error(
+        "this container interface has {ip} for pod {pod} (uid {uid}) by another request: repeat \
+         that one, or end the attachment first"
+    )]
+    OtherRequest {
+        /// An address that it has.
+        ip: IpAddr,
+        /// The pod it was asked for.
+        pod: Name,
+        /// That pod's UID.
+        uid: Name,
+    },
+    /// The pod has its addresses at another interface of the same container.
+    #[error(
+        "pod {pod} has {ip} at interface {interface} of network {network} in the same container: \
+         ask for all its addresses in one request, or give each network a pod name and uid of its own"
+    )]
+    OtherInterface {
+        /// An address that it has.
+        ip: IpAddr,
+        /// The pod.
+        pod: Name,
+        /// The other interface's network.
+        network: Name,
+        /// The other interface.
+        interface: Name,
+    },
     /// The configuration changed since the caller looked which subnets the node may use.
     #[error("the configuration has just changed: try again")]
     StaleReach,

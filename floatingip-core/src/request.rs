@@ -1,7 +1,10 @@
 //! Requests: what a pod asks of the engine.
 
+mod wish;
+
 use thiserror::Error;
 
+pub use self::wish::{WishError, wants};
 use crate::name::{Name, PoolName};
 use crate::owner::{Pod, Slot, Tenant};
 use crate::policy::ReleasePolicy;

@@ -125,6 +125,34 @@ impl Workload {
         })
     }
 
+    /// What made the pods of `app`, where no owner reference tells: by kind and group alone. What is
+    /// no built-in kind and no Job scales, as far as anybody can tell.
+    ///
+    /// ```
+    /// use floatingip_core::owner::App;
+    /// use floatingip_core::workload::Workload;
+    ///
+    /// let app = |kind: &str, group: &str| App {
+    ///     group: group.into(),
+    ///     kind: kind.into(),
+    ///     name: "web".into(),
+    ///     uid: None,
+    /// };
+    /// let tapp = Workload::of_app(app("tapp", ""));
+    /// assert!(matches!(tapp, Workload::Scalable(_)));
+    /// let job = Workload::of_app(app("job", "batch"));
+    /// assert!(matches!(job, Workload::Other(_)));
+    /// ```
+    pub fn of_app(app: App) -> Self {
+        match (&*app.group, &*app.kind) {
+            (APPS, "deployment" | "replicaset") => Self::Replicas(app),
+            (APPS, "statefulset") => Self::StatefulSet(app),
+            (APPS, "daemonset") => Self::DaemonSet(app),
+            ("" | "batch", "job" | "cronjob") => Self::Other(app),
+            _ => Self::Scalable(app),
+        }
+    }
+
     fn through(
         replica_set: &Controller,
         above: &Fact<Option<Controller>>,
@@ -244,6 +272,15 @@ impl SlotRule {
             Self::Pod(pod) => Slot::Pod(pod.clone()),
             Self::Once(pod) => Slot::Once(pod.clone()),
         })
+    }
+}
+
+/// The API group of a kind, in lower case, that is named without one: that of the built-in workloads,
+/// else none.
+pub fn usual_group(kind: &str) -> &'static str {
+    match kind {
+        "deployment" | "replicaset" | "statefulset" | "daemonset" => APPS,
+        _ => "",
     }
 }
 

@@ -7,8 +7,8 @@
 use floatingip_core::annotation::{self, AnnotationError};
 use floatingip_core::fact::Fact;
 use floatingip_core::owner::{Pod, Tenant};
-use floatingip_core::range::{Family, RangeSet};
-use floatingip_core::request::{PodRequest, RequestError, Want};
+use floatingip_core::range::Family;
+use floatingip_core::request::{PodRequest, RequestError, Want, WishError, wants};
 use floatingip_core::workload::{Controller, Workload, WorkloadError};
 use floatingip_core::{Name, PoolName, ReleasePolicy};
 use thiserror::Error;
@@ -102,55 +102,8 @@ impl Wishes {
         Ok(Self {
             policy: annotation::release_policy(annotations.value(annotation::RELEASE_POLICY))?,
             pool: annotation::pool(annotations.value(annotation::POOL))?,
-            wants: wants(families, ranges)?,
+            wants: wants(families.as_deref(), ranges)?,
         })
-    }
-}
-
-/// One address for each list of ranges; without lists, one of each family; without either, one.
-fn wants(families: Option<Vec<Family>>, ranges: Vec<RangeSet>) -> Result<Vec<Want>, RequestFault> {
-    match families {
-        None if ranges.is_empty() => Ok(vec![Want::default()]),
-        None => Ok(ranges.into_iter().map(|list| want(None, list)).collect()),
-        Some(families) if ranges.is_empty() => {
-            let of = |family| Want {
-                family: Some(family),
-                within: None,
-            };
-            Ok(families.into_iter().map(of).collect())
-        }
-        Some(families) => ranges_of_families(&families, ranges),
-    }
-}
-
-fn want(family: Option<Family>, list: RangeSet) -> Want {
-    Want {
-        family,
-        within: Some(list),
-    }
-}
-
-/// The lists say how many addresses, the families which: every list has to have some of a named family,
-/// and every named family has to have a list.
-fn ranges_of_families(
-    families: &[Family],
-    ranges: Vec<RangeSet>,
-) -> Result<Vec<Want>, RequestFault> {
-    let mut missing = families.to_vec();
-    let mut wants = Vec::new();
-    for (place, list) in ranges.into_iter().enumerate() {
-        let has = |family: Family| list.ranges().iter().any(|range| range.family() == family);
-        let named: Vec<Family> = families.iter().copied().filter(|f| has(*f)).collect();
-        let Some(first) = named.first() else {
-            return Err(RequestFault::ListOfOtherFamily { list: place });
-        };
-        missing.retain(|family| !named.contains(family));
-        let only = (named.len() == 1).then_some(*first);
-        wants.push(want(only, list));
-    }
-    match missing.first() {
-        Some(family) => Err(RequestFault::FamilyWithoutList { family: *family }),
-        None => Ok(wants),
     }
 }
 
@@ -208,6 +161,15 @@ pub enum RequestFault {
     /// The slot is the node's, and no node is chosen.
     #[error("the address belongs to the node, and none is chosen: ask for each node by itself")]
     NoNode,
+}
+
+impl From<WishError> for RequestFault {
+    fn from(error: WishError) -> Self {
+        match error {
+            WishError::ListOfOtherFamily { list } => Self::ListOfOtherFamily { list },
+            WishError::FamilyWithoutList { family } => Self::FamilyWithoutList { family },
+        }
+    }
 }
 
 impl RequestFault {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::error::{no_such_path, panicked, wrong_method};
 use crate::api::extract::BODY_LIMIT;
 use crate::api::metrics::RequestCounters;
-use crate::api::{documents, explain, guard, health, history, ip, mark, metrics, pool};
+use crate::api::{
+    apps, attachment, documents, explain, guard, health, history, ip, mark, metrics, pool,
+};
 use crate::backend::Backend;
 
 /// How the API answers where galaxy-ipam and common sense part.
@@ -123,6 +125,27 @@ fn api_routes<B: Backend>() -> Vec<Routed<B>> {
         (
             "/v1/pool/{name}",
             get(pool::show::<B>).delete(pool::delete::<B>),
+        ),
+    ]
+    .into_iter()
+    .chain(native_routes())
+    .collect()
+}
+
+/// What is told and asked where no cluster tells of pods.
+fn native_routes<B: Backend>() -> Vec<Routed<B>> {
+    vec![
+        ("/v1/attachment", post(attachment::attach::<B>)),
+        ("/v1/attachment/gc", post(attachment::collect::<B>)),
+        (
+            "/v1/attachment/{nodeName}/{network}/{containerID}/{interface}",
+            delete(attachment::detach::<B>),
+        ),
+        ("/v1/pod/{podUID}", delete(apps::end_pod::<B>)),
+        ("/v1/app", post(apps::tell::<B>)),
+        (
+            "/v1/app/{namespace}/{appType}/{appName}",
+            get(apps::show::<B>).delete(apps::delete::<B>),
         ),
     ]
 }

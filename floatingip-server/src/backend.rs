@@ -14,12 +14,22 @@ use floatingip_core::{Owner, PoolName, WallTime};
 use ipnet::IpNet;
 use thiserror::Error;
 
+use crate::native::Native;
+
 /// The floating IPs behind the API.
 ///
 /// Writes are run to their end even when the client has gone away: the API never drops the future
 /// of [`release`](Self::release), [`put_pool`](Self::put_pool) or [`delete_pool`](Self::delete_pool).
 /// Futures of reads may be dropped at any await.
 pub trait Backend: Send + Sync + 'static {
+    /// Who is told of containers, pods and apps.
+    type Native: Native;
+
+    /// The native resource; none where a cluster tells of pods ([`FromCluster`]).
+    ///
+    /// [`FromCluster`]: crate::native::FromCluster
+    fn native(&self) -> Option<&Self::Native>;
+
     /// A page of addresses.
     ///
     /// # Errors

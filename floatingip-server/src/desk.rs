@@ -9,8 +9,8 @@ use floatingip_core::engine::{Listing, MarkRefusal, Named};
 use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::query::{Page, Query, Row};
 use floatingip_core::topology::PodSubnet;
-use floatingip_core::{PoolName, Store, World};
-use tokio::sync::{RwLock, RwLockWriteGuard, Semaphore};
+use floatingip_core::{Name, PoolName, Store, World};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore};
 use tracing::error;
 
 use crate::backend::{
@@ -19,13 +19,18 @@ use crate::backend::{
     ReleaseReport, Series, SubnetUsage, WriteError,
 };
 use crate::clock::SystemTimer;
+use crate::native::Native;
 
 /// What a mode of the server shows beside its addresses.
 pub(crate) trait Around: Clone + Send + Sync + 'static {
+    /// What is told of containers, where somebody is.
+    type Native: Native;
+    /// Who is told of containers, pods and apps; none where the cluster tells of them.
+    fn native(&self) -> Option<&Self::Native>;
     /// Whether requests can be served, and what that rests on.
     fn readiness(&self) -> Readiness;
-    /// How a pod stands; none where no such pod is known.
-    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained>;
+    /// How a pod stands; none where no such pod is known. May look at many records.
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained>;
     /// Its numbers in `/metrics`; always the same ones, each once.
     fn gauges(&self) -> Vec<Gauge>;
     /// Its distributions in `/metrics`.
@@ -50,27 +55,44 @@ pub(crate) struct Desk<S, W, A> {
     /// The right to look at every record, kept to the end of it also when the client has gone: or
     /// clients that ask and leave would fill the queue of the threads.
     scans: Arc<Semaphore>,
-    /// Shared by the writes under way; the end of the server has it alone.
-    writes: RwLock<()>,
+    writes: Writes,
+}
+
+/// The writes under way, also those of clients that have gone. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Writes(Arc<RwLock<()>>);
+
+impl Writes {
+    /// To be kept during a write.
+    pub(crate) async fn under_way(&self) -> RwLockReadGuard<'_, ()> {
+        self.0.read().await
+    }
+
+    async fn last(&self) -> RwLockWriteGuard<'_, ()> {
+        self.0.write().await
+    }
 }
 
 /// How many listings without an index are made at once.
 const SCANS: usize = 4;
 
 impl<S, W, A> Desk<S, W, A> {
-    pub(crate) fn new(core: Arc<Orchestrator<S, SystemTimer, W>>, around: A) -> Self {
+    pub(crate) fn new(
+        core: Arc<Orchestrator<S, SystemTimer, W>>,
+        around: A,
+        writes: Writes,
+    ) -> Self {
         Self {
             core,
             around,
             scans: Arc::new(Semaphore::new(SCANS)),
-            writes: RwLock::default(),
+            writes,
         }
     }
 
-    /// Waits for the writes under way, also those of clients that have gone. None begins while the
-    /// answer is kept.
+    /// Waits for the writes under way. None begins while the answer is kept.
     pub(crate) async fn last_write(&self) -> RwLockWriteGuard<'_, ()> {
-        self.writes.write().await
+        self.writes.last().await
     }
 }
 
@@ -80,6 +102,12 @@ where
     W: World + Send + Sync + 'static,
     A: Around,
 {
+    type Native = A::Native;
+
+    fn native(&self) -> Option<&A::Native> {
+        self.around.native()
+    }
+
     async fn list(&self, query: &Query) -> Result<Page<Row>, ListError> {
         if let Some(page) = self.core.engine().page(query) {
             return Ok(page);
@@ -105,7 +133,7 @@ where
     }
 
     async fn release(&self, entries: Vec<Named>) -> Result<ReleaseReport, ReleaseError> {
-        let _under_way = self.writes.read().await;
+        let _under_way = self.writes.under_way().await;
         let report = self
             .core
             .release(&entries)
@@ -138,7 +166,7 @@ where
     }
 
     async fn put_pool(&self, pool: PoolSpec) -> Result<PoolReport, WriteError> {
-        let _under_way = self.writes.read().await;
+        let _under_way = self.writes.under_way().await;
         let written = self
             .core
             .put_pool(&pool.name, pool.size, pool.pre_allocate)
@@ -151,17 +179,29 @@ where
     }
 
     async fn delete_pool(&self, name: &PoolName) -> Result<bool, WriteError> {
-        let _under_way = self.writes.read().await;
+        let _under_way = self.writes.under_way().await;
         let deleted = self.core.delete_pool(name).await;
         deleted.map_err(|stuck| unavailable("deletion of pool", name, stuck))
     }
 
     async fn explain(&self, namespace: &str, pod: &str) -> Result<Option<Explained>, ListError> {
-        Ok(self.around.explain(namespace, pod))
+        let place = Arc::clone(&self.scans).acquire_owned().await;
+        let place = place.map_err(|_| ListError::Unavailable)?;
+        let around = self.around.clone();
+        let (namespace, pod) = (Name::from(namespace), Name::from(pod));
+        let explained = tokio::task::spawn_blocking(move || {
+            let explained = around.explain(&namespace, &pod);
+            drop(place);
+            explained
+        });
+        explained.await.map_err(|error| {
+            error!("an explanation did not come to its end: {error}");
+            ListError::Unavailable
+        })
     }
 
     async fn quarantine(&self, quarantine: Quarantine) -> Result<(), MarkError> {
-        let _under_way = self.writes.read().await;
+        let _under_way = self.writes.under_way().await;
         let Quarantine {
             ip,
             reason,
@@ -172,7 +212,7 @@ where
     }
 
     async fn lift(&self, ip: IpAddr) -> Result<(), MarkError> {
-        let _under_way = self.writes.read().await;
+        let _under_way = self.writes.under_way().await;
         marked(ip, self.core.lift(ip).await)
     }
 

@@ -1,7 +1,10 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
 mod configuration;
+mod explain;
+mod refused;
 mod surroundings;
+mod workloads;
 
 use std::io;
 use std::process::ExitCode;
@@ -10,7 +13,6 @@ use std::time::Duration;
 
 use floatingip_core::Topology;
 use floatingip_core::engine;
-use floatingip_core::fact::UnknownWorld;
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::store::LoadError;
 use thiserror::Error;
@@ -22,18 +24,19 @@ use tracing::{error, info, warn};
 use crate::app::{self, Mode, router};
 use crate::args::{Listen, Standalone};
 use crate::clock::SystemTimer;
-use crate::desk;
+use crate::desk::{self, Writes};
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
-use crate::store::{EmbeddedStore, OpenError, Options};
+use crate::store::{Apps, EmbeddedStore, OpenError, Options};
 use configuration::{ConfigurationError, Follow, Source, Status};
 use surroundings::Surroundings;
+use workloads::Workloads;
 
 /// What the standalone server decides with.
-type Core = Orchestrator<EmbeddedStore, SystemTimer, UnknownWorld>;
+type Core = Orchestrator<EmbeddedStore, SystemTimer, Apps>;
 /// What answers its API.
-type Desk = desk::Desk<EmbeddedStore, UnknownWorld, Surroundings>;
+type Desk = desk::Desk<EmbeddedStore, Apps, Surroundings>;
 
 /// How often the configuration file is looked at: reload within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -185,8 +188,10 @@ pub async fn in_memory(
 }
 
 fn desk_of(core: &Arc<Core>, status: watch::Receiver<Status>) -> Desk {
-    let surroundings = Surroundings::new(Arc::clone(core), status);
-    Desk::new(Arc::clone(core), surroundings)
+    let writes = Writes::default();
+    let workloads = Workloads::new(Arc::clone(core), writes.clone());
+    let around = Surroundings::new(Arc::clone(core), status, workloads);
+    Desk::new(Arc::clone(core), around, writes)
 }
 
 async fn start(
@@ -201,7 +206,8 @@ async fn start(
         ..engine::Settings::default()
     };
     let (timer, limits) = (SystemTimer::start(), Limits::default());
-    Orchestrator::start(engine, topology, store, timer, UnknownWorld, limits).await
+    let apps = store.apps()?;
+    Orchestrator::start(engine, topology, store, timer, apps, limits).await
 }
 
 /// A number that no other process of this store has: from the hasher keys that the standard library
@@ -248,11 +254,14 @@ async fn keep(core: Arc<Core>) {
     loop {
         tokio::select! {
             _ = tend.tick() => core.tend().await,
-            _ = sweep.tick() => match core.sweep().await {
-                Ok(0) => {}
-                Ok(repairs) => info!(repairs, "the sweep repaired records"),
-                Err(stuck) => error!("the sweep did not come to its end: {stuck}"),
-            },
+            _ = sweep.tick() => {
+                match core.sweep().await {
+                    Ok(0) => {}
+                    Ok(repairs) => info!(repairs, "the sweep repaired records"),
+                    Err(stuck) => error!("the sweep did not come to its end: {stuck}"),
+                }
+                workloads::forget_all_gone(&core).await;
+            }
         }
     }
 }

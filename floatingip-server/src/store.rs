@@ -3,6 +3,7 @@
 //! The database is redb: pure Rust, one file, transactions that survive power loss, checksums on
 //! every page, and an honest word on failed commits.
 
+mod apps;
 mod database;
 mod error;
 mod format;
@@ -23,6 +24,7 @@ use floatingip_core::store::{Answer, LoadError, Snapshot};
 use floatingip_core::times::Times;
 use tokio::sync::oneshot;
 
+pub use self::apps::{AppChange, AppError, AppRow, Apps, MOST_APPS, MOST_NAMED_NODES, Told};
 pub use self::error::{DocumentError, OpenError};
 pub use self::format::FormatError;
 pub use self::writer::Counts;
@@ -62,6 +64,7 @@ pub struct EmbeddedStore {
     file: Arc<DatabaseFile>,
     writer: Writer,
     batch_times: Times,
+    apps: Apps,
 }
 
 /// How a store is kept.
@@ -107,12 +110,13 @@ impl EmbeddedStore {
 
     fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {
         let file = Arc::new(file);
-        let writer =
-            Writer::start(Arc::clone(&file), options.journal_limit).map_err(OpenError::Thread)?;
+        let apps = Apps::default();
+        let writer = Writer::start(Arc::clone(&file), options.journal_limit, apps.clone());
         Ok(Self {
             file,
-            writer,
+            writer: writer.map_err(OpenError::Thread)?,
             batch_times: Times::default(),
+            apps,
         })
     }
 
@@ -130,6 +134,24 @@ impl EmbeddedStore {
     /// What cannot be read.
     pub fn document(&self, name: &str) -> Result<Option<String>, LoadError> {
         read(&self.file, |database| tables::document(database, name))
+    }
+
+    /// The apps that were told of, and will be. For the start, before any of them is changed: reads
+    /// the disk in the caller's thread.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn apps(&self) -> Result<Apps, LoadError> {
+        self.apps.replace(read(&self.file, tables::apps)?);
+        Ok(self.apps.clone())
+    }
+
+    /// Changes what is kept of an app. Durable, and shown by [`EmbeddedStore::apps`], when it returns.
+    ///
+    /// # Errors
+    /// Whether it was written, as far as that is known.
+    pub async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
+        self.writer.change_app(change).await
     }
 
     /// The journal's latest entries of an address, at most so many, the latest first, each with the

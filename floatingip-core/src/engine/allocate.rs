@@ -132,7 +132,9 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Result<Allocation, Refusal> {
+        let attached = self.attached(request, reach)?;
         let decision = self.decide_fairly(request, reach, world, now)?;
+        self.check_repeated(&attached, &decision.addresses)?;
         self.redeem(request, &decision);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::Engine;
 use super::lifecycle::MOST_WRITES;
 use super::stage::Draft;
+use super::standing::AppStanding;
 use crate::fact::World;
 use crate::owner::{AppRef, Slot};
 use crate::plan::Plan;
@@ -24,6 +25,17 @@ pub struct AppHolding {
     /// How many of the addresses its end would free, at once or with their pods: `immutable` ones
     /// outside of pools. Where there are none, nothing depends on whether the app is there.
     pub freed_with_it: u64,
+}
+
+impl AppHolding {
+    fn of(app: &AppRef, standing: &AppStanding) -> Self {
+        Self {
+            app: app.clone(),
+            addresses: standing.slots.len(),
+            pods: standing.pods,
+            freed_with_it: standing.immutable,
+        }
+    }
 }
 
 /// One slice of the addresses of an app.
@@ -45,16 +57,25 @@ impl Engine {
     /// time to time that apps are still there. Bare pods have no app. O(log n + most), and a step for
     /// each namespace with bare pods.
     pub fn apps_after(&self, after: Option<&AppRef>, most: usize) -> Vec<AppHolding> {
-        let holding = |(app, standing): (&AppRef, &super::standing::AppStanding)| AppHolding {
-            app: app.clone(),
-            addresses: standing.slots.len(),
-            pods: standing.pods,
-            freed_with_it: standing.immutable,
-        };
         let apps = self.ledger.apps_after(after);
         let apps =
             apps.filter(|(app, standing)| !app.kind.is_empty() && !standing.slots.is_empty());
-        apps.take(most).map(holding).collect()
+        apps.take(most)
+            .map(|(app, standing)| AppHolding::of(app, standing))
+            .collect()
+    }
+
+    /// What an app has; none where it has no addresses. O(log n).
+    pub fn holding(&self, app: &AppRef) -> Option<AppHolding> {
+        let standing = self.ledger.app(app);
+        let standing = standing.filter(|standing| !standing.slots.is_empty())?;
+        Some(AppHolding::of(app, standing))
+    }
+
+    /// Whether an app has addresses, or open plans are about to give it some. O(log n).
+    pub fn knows_app(&self, app: &AppRef) -> bool {
+        let standing = self.ledger.app(app);
+        standing.is_some_and(|standing| !standing.is_empty())
     }
 
     /// Whether an app has addresses, those of its pods included. O(log n).

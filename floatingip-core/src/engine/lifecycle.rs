@@ -159,7 +159,8 @@ impl Engine {
     /// Whether an open plan gives the attachment an address, or changes one that it has; see
     /// [`Engine::is_pod_changing`].
     pub fn is_attachment_changing(&self, attachment: &Attachment) -> bool {
-        self.open.values().any(|open| open.attaches(attachment))
+        let mut open = self.open.values();
+        open.any(|open| open.attaches(attachment).is_some())
             || self
                 .ledger
                 .of_attachment(attachment)
@@ -168,6 +169,7 @@ impl Engine {
     }
 
     /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
+    /// What an open plan holds stays as it is: [`Engine::is_collection_changing`].
     pub fn plan_gc(
         &mut self,
         node: &Name,
@@ -176,10 +178,9 @@ impl Engine {
         world: &dyn World,
         now: Now,
     ) -> Plan {
-        let lost = self.ledger.attachments_of(node, network);
+        let lost = self.lost(node, network, valid);
         let lost: Vec<IpAddr> = lost
-            .filter(|(attachment, _)| !valid.contains(attachment))
-            .map(|(_, ip)| *ip)
+            .filter(|ip| !self.is_held(*ip))
             .take(MOST_WRITES)
             .collect();
         let mut draft = self.draft(now);
@@ -187,6 +188,28 @@ impl Engine {
             self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
         }
         self.finish(draft)
+    }
+
+    /// Whether an open plan holds an address of an attachment that is not in `valid`.
+    pub fn is_collection_changing(
+        &self,
+        node: &Name,
+        network: &Name,
+        valid: &BTreeSet<Attachment>,
+    ) -> bool {
+        self.lost(node, network, valid).any(|ip| self.is_held(ip))
+    }
+
+    /// The addresses of attachments that have ended unseen.
+    fn lost(
+        &self,
+        node: &Name,
+        network: &Name,
+        valid: &BTreeSet<Attachment>,
+    ) -> impl Iterator<Item = IpAddr> {
+        let all = self.ledger.attachments_of(node, network);
+        all.filter(|(attachment, _)| !valid.contains(attachment))
+            .map(|(_, ip)| *ip)
     }
 
     /// Takes the pod off an address.

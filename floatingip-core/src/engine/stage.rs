@@ -28,13 +28,15 @@ pub(super) struct OpenPlan {
     /// The slots with an identity that those pods fill.
     slots: Vec<SlotRef>,
     /// The attachments that are about to use addresses by it.
-    attachments: Vec<Attachment>,
+    attachments: Vec<(Attachment, IpAddr)>,
 }
 
 impl OpenPlan {
-    /// Whether the attachment is about to use an address.
-    pub(super) fn attaches(&self, attachment: &Attachment) -> bool {
-        self.attachments.contains(attachment)
+    /// An address that the attachment is about to use.
+    pub(super) fn attaches(&self, attachment: &Attachment) -> Option<IpAddr> {
+        let mut attached = self.attachments.iter();
+        let (_, ip) = attached.find(|(other, _)| other == attachment)?;
+        Some(*ip)
     }
 }
 
@@ -133,7 +135,8 @@ impl Engine {
             put.as_ref().map(|record| &record.owner),
         );
         let attachment = put.as_ref().and_then(|record| record.attachment.clone());
-        draft.open.attachments.extend(attachment);
+        let attached = attachment.map(|attachment| (attachment, ip));
+        draft.open.attachments.extend(attached);
         if let Some(known) = &known {
             self.ledger.withdraw(ip, &known.record);
         }

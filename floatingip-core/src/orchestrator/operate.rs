@@ -228,6 +228,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     }
 
     /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
+    /// Waits for plans that hold addresses of those.
     ///
     /// # Errors
     /// It is not certain yet, or was not done: to be told again.
@@ -237,16 +238,28 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         network: &Name,
         valid: &BTreeSet<Attachment>,
     ) -> Result<(), Stuck> {
+        let mut patience = Patience::of(&self.limits);
         loop {
-            let plan = {
+            let (plan, later) = {
                 let now = self.timer.now();
-                self.engine()
-                    .plan_gc(node, network, valid, &self.world, now)
+                let mut engine = self.engine();
+                let later = engine.is_collection_changing(node, network, valid);
+                (
+                    engine.plan_gc(node, network, valid, &self.world, now),
+                    later,
+                )
             };
             let settled = self.carry_out_patiently(plan).await?;
             // What was applied is not looked at again, so this ends.
-            if settled.applied.is_empty() {
-                return complete(&settled);
+            if !settled.applied.is_empty() {
+                continue;
+            }
+            complete(&settled)?;
+            if !later {
+                return Ok(());
+            }
+            if !patience.pause(self).await {
+                return Err(Stuck::Uncertain);
             }
         }
     }

@@ -1,36 +1,15 @@
 //! What a binding tells the node: the annotation `k8s.v1.cni.galaxy.io/args` with the pod's addresses.
 
-use std::net::IpAddr;
-
+use floatingip_core::annotation::IpInfo;
 use floatingip_core::topology::AddressInfo;
-use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::wire::Fields;
 
-/// One address, as the CNI plugins read it.
-#[derive(Serialize)]
-struct IpInfo {
-    ip: String,
-    vlan: u16,
-    gateway: IpAddr,
-}
-
 #[derive(Serialize)]
 struct Common {
     ipinfos: Vec<IpInfo>,
-}
-
-impl From<&AddressInfo> for IpInfo {
-    fn from(info: &AddressInfo) -> Self {
-        let ip = IpNet::new(info.ip, info.prefix_len);
-        Self {
-            ip: ip.map_or_else(|_| info.ip.to_string(), |ip| ip.to_string()),
-            vlan: info.vlan.get(),
-            gateway: info.gateway,
-        }
-    }
 }
 
 const ASKED: &str = "request_ip_range";

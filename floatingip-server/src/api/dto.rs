@@ -253,7 +253,9 @@ pub(crate) struct PutPoolAnswer {
 }
 
 /// A whole number, be it written `4`, `4.0` or `4e0`: to JSON they are the same.
-fn integer<'de, D: Deserializer<'de>, T: TryFrom<i64>>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn integer<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let number = Number::deserialize(deserializer)?;
     let float = number.as_f64().unwrap_or(f64::NAN);

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::dto::{Answer, pretty};
 use super::params::ParamError;
+use super::refused::{Refused, RefusedAnswer};
 use crate::backend::{HistoryError, ListError, MarkError, ReleaseError, WriteError};
 
 /// A request that cannot be answered as asked. The text is for the client; what only an operator
@@ -53,6 +54,14 @@ pub(crate) enum ApiError {
     /// As galaxy-ipam words it.
     #[error("not found: pool {0}")]
     GalaxyPoolNotFound(String),
+    #[error("{0} is not known, and has no addresses")]
+    AppNotFound(String),
+    #[error("{}", .0.message)]
+    Refused(Box<Refused>),
+    #[error(
+        "not served in a cluster, whose own objects say which pods and apps there are: see /docs/"
+    )]
+    FromCluster,
     #[error("no such path: see /docs/ for those there are")]
     NoSuchPath,
     #[error("this path does not take that method: see the Allow header")]
@@ -70,7 +79,7 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
-    const fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
             Self::Param(_)
             | Self::PoolName(_)
@@ -82,8 +91,11 @@ impl ApiError {
             | Self::Quarantine(_)
             | Self::Address(_)
             | Self::TooManyFree(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(refused) => refused.status(),
             Self::PoolNotFound
             | Self::MarkNotFound(_)
+            | Self::AppNotFound(_)
+            | Self::FromCluster
             | Self::PodNotFound { .. }
             | Self::GalaxyPoolNotFound(_)
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
@@ -104,7 +116,10 @@ impl IntoResponse for ApiError {
             code: status.as_u16(),
             message: self.to_string(),
         };
-        let mut response = pretty(status, &answer);
+        let mut response = match self {
+            Self::Refused(refused) => pretty(status, &RefusedAnswer::new(answer, *refused)),
+            _ => pretty(status, &answer),
+        };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

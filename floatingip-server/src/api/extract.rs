@@ -40,6 +40,23 @@ impl<S: Send + Sync> FromRequestParts<S> for PoolPath {
     }
 }
 
+/// The last `N` segments of the path, decoded.
+#[derive(Debug)]
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+impl<S: Send + Sync, const N: usize> FromRequestParts<S> for Segments<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut segments = parts.uri.path().rsplit('/');
+        let mut decoded = [const { String::new() }; N];
+        for text in decoded.iter_mut().rev() {
+            *text = decode_segment(segments.next().unwrap_or_default())?;
+        }
+        Ok(Self(decoded))
+    }
+}
+
 /// The pod that the last two segments of the path name.
 #[derive(Debug)]
 pub(crate) struct PodPath {
@@ -50,10 +67,8 @@ pub(crate) struct PodPath {
 impl<S: Send + Sync> FromRequestParts<S> for PodPath {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let mut segments = parts.uri.path().rsplit('/');
-        let pod = decode_segment(segments.next().unwrap_or_default())?;
-        let namespace = decode_segment(segments.next().unwrap_or_default())?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Segments([namespace, pod]) = Segments::from_request_parts(parts, state).await?;
         Ok(Self { namespace, pod })
     }
 }

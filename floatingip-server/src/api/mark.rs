@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::dto::{Answer, Answered, pretty};
+use super::dto::{Answer, Answered, integer, pretty};
 use super::error::ApiError;
 use super::extract::{IpPath, Json};
 use super::guard::{Permit, to_the_end};
@@ -30,7 +30,7 @@ struct QuarantineRequest {
     reason: String,
     #[serde(default)]
     mac: String,
-    #[serde(default = "default_seconds")]
+    #[serde(default = "default_seconds", deserialize_with = "integer")]
     seconds: u64,
 }
 

@@ -27,6 +27,7 @@ use super::surroundings::{Running, Surroundings};
 use super::{Core, Desk, Extender, Life, Waker};
 use crate::args::Kubernetes;
 use crate::clock::SystemTimer;
+use crate::desk::Writes;
 
 /// How long the definitions may take to be served.
 const DEFINITIONS: Duration = Duration::from_secs(30);
@@ -178,7 +179,11 @@ impl Cluster {
             },
         ));
         let waker = Waker::new(Arc::clone(core), self.client.clone(), waiting);
-        let desk = Arc::new(Desk::new(Arc::clone(core), Arc::clone(&self.around)));
+        let desk = Arc::new(Desk::new(
+            Arc::clone(core),
+            Arc::clone(&self.around),
+            Writes::default(),
+        ));
         self.share_topology(core);
         self.front.open(Parts {
             desk,

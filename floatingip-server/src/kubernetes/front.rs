@@ -14,6 +14,7 @@ use crate::backend::{
     Backend, Explained, Gauge, Histogram, ListError, MarkError, PoolReport, PoolSpec, PoolView,
     Quarantine, Readiness, ReleaseError, ReleaseReport, Series, SubnetUsage, WriteError,
 };
+use crate::native::FromCluster;
 
 /// What this process may do now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +96,12 @@ impl Front {
 }
 
 impl Backend for Front {
+    type Native = FromCluster;
+
+    fn native(&self) -> Option<&FromCluster> {
+        None
+    }
+
     async fn list(&self, query: &Query) -> Result<Page<Row>, ListError> {
         let desk = self.desk().ok_or(ListError::Unavailable)?;
         desk.list(query).await

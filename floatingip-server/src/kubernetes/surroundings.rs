@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use floatingip_core::Name;
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::index::{Kind, KindStatus, SharedIndex};
 use floatingip_k8s::lease::Leadership;
@@ -16,6 +17,7 @@ use super::latency::Latencies;
 use super::{Core, Extender, Life, explain};
 use crate::backend::{Bucket, Check, Explained, Gauge, Histogram, Readiness};
 use crate::desk::{Around, now, total};
+use crate::native::FromCluster;
 
 /// Everything that can be looked at before there is a core.
 #[derive(Debug)]
@@ -276,11 +278,17 @@ fn check(name: &'static str, detail: String) -> Check {
 }
 
 impl Around for Arc<Surroundings> {
+    type Native = FromCluster;
+
+    fn native(&self) -> Option<&FromCluster> {
+        None
+    }
+
     fn readiness(&self) -> Readiness {
         Surroundings::readiness(self)
     }
 
-    fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
         Surroundings::explain(self, namespace, pod)
     }
 

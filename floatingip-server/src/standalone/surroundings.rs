@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use floatingip_core::Name;
 use tokio::sync::watch;
 use tracing::error;
 
 use super::Core;
 use super::configuration::Status;
+use super::workloads::Workloads;
 use crate::backend::{
     Check, Explained, Gauge, Histogram, History, HistoryError, HistoryQuestion, Readiness,
 };
@@ -17,18 +19,30 @@ use crate::desk::{Around, now, total};
 pub(super) struct Surroundings {
     core: Arc<Core>,
     configuration: watch::Receiver<Status>,
+    workloads: Workloads,
 }
 
 impl Surroundings {
-    pub(super) fn new(core: Arc<Core>, configuration: watch::Receiver<Status>) -> Self {
+    pub(super) const fn new(
+        core: Arc<Core>,
+        configuration: watch::Receiver<Status>,
+        workloads: Workloads,
+    ) -> Self {
         Self {
             core,
             configuration,
+            workloads,
         }
     }
 }
 
 impl Around for Surroundings {
+    type Native = Workloads;
+
+    fn native(&self) -> Option<&Workloads> {
+        Some(&self.workloads)
+    }
+
     fn readiness(&self) -> Readiness {
         let fault = self.configuration.borrow().fault.clone();
         let configured = !self.core.engine().topology().subnets().is_empty();
@@ -55,9 +69,8 @@ impl Around for Surroundings {
         }
     }
 
-    fn explain(&self, _namespace: &str, _pod: &str) -> Option<Explained> {
-        // Nobody has told it of pods.
-        None
+    fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
+        self.workloads.explain(namespace, pod)
     }
 
     fn history(&self, question: &HistoryQuestion) -> Result<History, HistoryError> {

@@ -8,6 +8,7 @@
 //! copying texts. It names no fields, so what a body looks like is settled by its format number
 //! alone: whoever changes a struct in [`wire`] adds a format instead.
 
+mod app;
 mod wire;
 
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use floatingip_core::{PoolName, PoolNameError, Record, UnknownPolicy};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(super) use app::{AppKey, app_bytes, app_key, app_row, key_app};
 pub(super) use wire::{AddressValue, EntryValue, Names, PoolValue};
 
 /// The newest layout of the whole file (which tables there are, and their keys) that is understood.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use floatingip_core::owner::AppRef;
 use floatingip_core::plan::Entry;
 use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::{LoadError, Snapshot};
@@ -13,13 +14,15 @@ use redb::{
     TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
+use super::apps::AppRow;
 use super::error::OpenError;
-use super::format::{self, AddressKey, FormatError, Names, STORE_FORMAT};
+use super::format::{self, AddressKey, AppKey, FormatError, Names, STORE_FORMAT};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const ADDRESSES: TableDefinition<'_, &AddressKey, &[u8]> = TableDefinition::new("addresses");
 const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
 const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
+const APPS: TableDefinition<'_, AppKey<'static>, &[u8]> = TableDefinition::new("apps");
 /// By address, then by the version of the write that the entry tells of.
 pub(super) const JOURNAL: TableDefinition<'_, (&AddressKey, u64), &[u8]> =
     TableDefinition::new("journal");
@@ -37,6 +40,7 @@ pub(super) struct Tables<'txn> {
     pub(super) addresses: Table<'txn, &'static AddressKey, &'static [u8]>,
     pub(super) pools: Table<'txn, &'static str, &'static [u8]>,
     pub(super) documents: Table<'txn, &'static str, &'static [u8]>,
+    pub(super) apps: Table<'txn, AppKey<'static>, &'static [u8]>,
     meta: Table<'txn, &'static str, u64>,
     journal: Table<'txn, (&'static AddressKey, u64), &'static [u8]>,
     journal_order: Table<'txn, u64, &'static AddressKey>,
@@ -48,6 +52,7 @@ impl<'txn> Tables<'txn> {
             addresses: transaction.open_table(ADDRESSES)?,
             pools: transaction.open_table(POOLS)?,
             documents: transaction.open_table(DOCUMENTS)?,
+            apps: transaction.open_table(APPS)?,
             meta: transaction.open_table(META)?,
             journal: transaction.open_table(JOURNAL)?,
             journal_order: transaction.open_table(JOURNAL_ORDER)?,
@@ -184,6 +189,25 @@ fn pools(transaction: &ReadTransaction) -> Result<Vec<(PoolName, Version, PoolRe
         let value = format::pool_value(key.value(), bytes.value())
             .map_err(|error| damaged(place(), error))?;
         found.push((name, value.version(), value.record()));
+    }
+    Ok(found)
+}
+
+/// Every app that was told of.
+pub(super) fn apps(database: &Database) -> Result<Vec<(AppRef, AppRow)>, LoadError> {
+    let transaction = database.begin_read().map_err(unreadable)?;
+    let table = match transaction.open_table(APPS) {
+        // A file of before there were apps has the table from its first write on.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table.map_err(unreadable)?,
+    };
+    let mut found = Vec::new();
+    for row in table.iter().map_err(unreadable)? {
+        let (key, bytes) = row.map_err(unreadable)?;
+        let app = format::key_app(key.value());
+        let row = format::app_row(key.value(), bytes.value())
+            .map_err(|error| damaged(format!("app {app}"), error))?;
+        found.push((app, row));
     }
     Ok(found)
 }

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod apps;
 mod disk;
 mod power;
 

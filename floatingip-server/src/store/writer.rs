@@ -1,9 +1,11 @@
 //! Group commit: one thread writes what all callers submitted meanwhile in one transaction, and
 //! flushes once for all of them.
 
+mod app;
 mod batch;
 mod doubt;
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +21,14 @@ use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::error;
 
+use self::app::Shown;
 use self::batch::Verdict;
 use self::doubt::Doubt;
+use super::apps::{AppChange, AppError, Apps};
 use super::database::DatabaseFile;
 use super::error::DocumentError;
 use super::format;
-use super::tables::Tables;
+use super::tables::{self, Tables};
 
 /// Callers beyond these wait before they may queue: what is in memory for the writer is bounded.
 const QUEUE: usize = 1024;
@@ -77,6 +81,13 @@ enum Work {
         text: String,
         reply: oneshot::Sender<Result<(), DocumentError>>,
     },
+    App(AppChange, oneshot::Sender<Result<(), AppError>>),
+}
+
+/// What a transaction came to.
+struct Done {
+    verdicts: Vec<Verdict>,
+    apps: Vec<Shown>,
 }
 
 /// Why a transaction came to nothing, as far as anybody knows.
@@ -94,7 +105,11 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<DatabaseFile>, journal_limit: u64) -> io::Result<Self> {
+    pub(super) fn start(
+        file: Arc<DatabaseFile>,
+        journal_limit: u64,
+        apps: Apps,
+    ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let doubt = Arc::new(Doubt::default());
         let counters = Arc::new(Counters::default());
@@ -103,6 +118,8 @@ impl Writer {
             journal_limit,
             doubt: Arc::clone(&doubt),
             counters: Arc::clone(&counters),
+            apps,
+            apps_in_doubt: Cell::new(false),
         };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -139,6 +156,14 @@ impl Writer {
             return Err(DocumentError::Unavailable);
         }
         answer.await.unwrap_or(Err(DocumentError::Unknown))
+    }
+
+    pub(super) async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
+        let (reply, answer) = oneshot::channel();
+        if !self.submit(Work::App(change, reply)).await {
+            return Err(AppError::Unavailable);
+        }
+        answer.await.unwrap_or(Err(AppError::Unknown))
     }
 
     /// Queues work, when there is room; false once the writer is closed.
@@ -192,6 +217,9 @@ struct Desk {
     journal_limit: u64,
     doubt: Arc<Doubt>,
     counters: Arc<Counters>,
+    apps: Apps,
+    /// A commit whose outcome is not known may have changed apps: they are read again first.
+    apps_in_doubt: Cell<bool>,
 }
 
 impl Desk {
@@ -205,9 +233,13 @@ impl Desk {
 
     fn write(&self, group: Vec<Job>) {
         let verdicts = match self.file.with(|database| self.attempt(database, &group)) {
-            Ok(Ok(verdicts)) => verdicts,
+            Ok(Ok(done)) => {
+                self.apps.take_in(done.apps);
+                done.verdicts
+            }
             Ok(Err(failure)) => {
                 Counters::add(&self.counters.failures);
+                self.apps_in_doubt.set(true);
                 self.file.lose();
                 vec![failure.reported(); group.len()]
             }
@@ -227,7 +259,8 @@ impl Desk {
 
     /// Does all jobs of a group, each on top of the former ones, and commits once.
     /// A transaction that does not take the thread along if redb panics over what it finds in the file.
-    fn attempt(&self, database: &Database, group: &[Job]) -> Result<Vec<Verdict>, Failure> {
+    fn attempt(&self, database: &Database, group: &[Job]) -> Result<Done, Failure> {
+        self.settle_doubt(database);
         let unwound = catch_unwind(AssertUnwindSafe(|| self.transact(database, group)));
         unwound.unwrap_or_else(|_| {
             let what = "the database panicked; the file is opened again".to_owned();
@@ -235,19 +268,35 @@ impl Desk {
         })
     }
 
-    fn transact(&self, database: &Database, group: &[Job]) -> Result<Vec<Verdict>, Failure> {
+    fn settle_doubt(&self, database: &Database) {
+        if !self.apps_in_doubt.get() {
+            return;
+        }
+        match tables::apps(database) {
+            Ok(rows) => {
+                self.apps.replace(rows);
+                self.apps_in_doubt.set(false);
+            }
+            Err(error) => error!(%error, "the apps cannot be read again; the last known ones hold"),
+        }
+    }
+
+    fn transact(&self, database: &Database, group: &[Job]) -> Result<Done, Failure> {
         let start = Instant::now();
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let before;
         let after;
         let mut verdicts = Vec::with_capacity(group.len());
+        let mut apps = Vec::new();
         {
             let mut tables = Tables::open(&transaction)?;
             before = tables.version()?;
             let mut version = before;
             for job in group {
-                verdicts.push(job.work.perform(&mut tables, &mut version)?);
+                let (verdict, shown) = job.work.perform(&mut tables, &mut version)?;
+                verdicts.push(verdict);
+                apps.extend(shown);
             }
             after = version;
             if after != before {
@@ -257,13 +306,13 @@ impl Desk {
         }
         if after == before && !group.iter().any(|job| job.work.is_document()) {
             transaction.abort()?;
-            return Ok(verdicts);
+            return Ok(Done { verdicts, apps });
         }
         transaction
             .commit()
             .map_err(|error| Failure::Unknown(error.into()))?;
         self.counters.committed(start.elapsed());
-        Ok(verdicts)
+        Ok(Done { verdicts, apps })
     }
 
     fn answer(&self, work: Work, verdict: Verdict) {
@@ -273,7 +322,7 @@ impl Desk {
                 Counters::add(&self.counters.batches);
                 let answers = match verdict {
                     Verdict::Answers(outcomes) => self.doubt.settled(&batch, outcomes),
-                    Verdict::Unavailable => self.doubt.not_written(&batch),
+                    Verdict::Unavailable | Verdict::Full => self.doubt.not_written(&batch),
                     Verdict::Unknown => self.doubt.unknown(&batch),
                 };
                 let _ = reply.send(answers);
@@ -281,8 +330,16 @@ impl Desk {
             Work::Document { reply, .. } => {
                 let _ = reply.send(match verdict {
                     Verdict::Answers(_) => Ok(()),
-                    Verdict::Unavailable => Err(DocumentError::Unavailable),
+                    Verdict::Unavailable | Verdict::Full => Err(DocumentError::Unavailable),
                     Verdict::Unknown => Err(DocumentError::Unknown),
+                });
+            }
+            Work::App(_, reply) => {
+                let _ = reply.send(match verdict {
+                    Verdict::Answers(_) => Ok(()),
+                    Verdict::Unavailable => Err(AppError::Unavailable),
+                    Verdict::Unknown => Err(AppError::Unknown),
+                    Verdict::Full => Err(AppError::Full),
                 });
             }
         }
@@ -294,17 +351,18 @@ impl Work {
         &self,
         tables: &mut Tables<'_>,
         version: &mut Version,
-    ) -> Result<Verdict, redb::Error> {
-        match self {
-            Self::Batch(batch, _) => batch::perform(batch, tables, version),
+    ) -> Result<(Verdict, Option<Shown>), redb::Error> {
+        Ok(match self {
+            Self::Batch(batch, _) => (batch::perform(batch, tables, version)?, None),
             Self::Document { name, text, .. } => {
                 let Ok(bytes) = format::document_bytes(name, text) else {
-                    return Ok(Verdict::Unavailable);
+                    return Ok((Verdict::Unavailable, None));
                 };
                 tables.documents.insert(name.as_str(), bytes.as_slice())?;
-                Ok(Verdict::Answers(Vec::new()))
+                (Verdict::Answers(Vec::new()), None)
             }
-        }
+            Self::App(change, _) => app::perform(change, tables, version)?,
+        })
     }
 
     fn is_document(&self) -> bool {

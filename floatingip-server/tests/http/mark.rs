@@ -13,7 +13,7 @@ async fn a_quarantine_lasts_ten_minutes_unless_told_otherwise() {
         server.post(PATH, "{}").await.verdict(),
         (200, String::new())
     );
-    let whole = r#"{"reason":"seen twice","mac":"02-00-5E-10-00-01","seconds":60}"#;
+    let whole = r#"{"reason":"seen twice","mac":"02-00-5E-10-00-01","seconds":60.0}"#;
     assert_eq!(server.post(PATH, whole).await.status, 200);
     let asked = |reason: &str, mac: Option<&str>, seconds| {
         Call::Quarantine(Quarantine {

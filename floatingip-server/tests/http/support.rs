@@ -15,6 +15,7 @@ use floatingip_server::backend::{
     PoolReport, PoolSpec, PoolView, Quarantine, Readiness, ReleaseError, ReleaseReport,
     SubnetUsage, WriteError,
 };
+use floatingip_server::native::FromCluster;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -93,6 +94,12 @@ impl Fake {
 }
 
 impl Backend for Fake {
+    type Native = FromCluster;
+
+    fn native(&self) -> Option<&FromCluster> {
+        None
+    }
+
     async fn list(&self, query: &Query) -> Result<Page<Row>, ListError> {
         assert!(!self.broken, "told to break");
         self.note(Call::List(query.clone()));

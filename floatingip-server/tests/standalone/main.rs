@@ -17,6 +17,8 @@ mod killed;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod pools;

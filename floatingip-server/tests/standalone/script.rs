@@ -22,22 +22,25 @@ fn answer(server: &Server, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn the_script_fills_a_pool_lists_and_releases() {
+fn the_script_attaches_lists_and_detaches() {
     if !curl_is_there() {
         return;
     }
     let home = Home::new(SEED);
     let server = home.start();
-    let pool = ["pool", "blue", "3"];
-    assert_eq!(answer(&server, &pool)["realPoolSize"], 3);
-    assert_eq!(answer(&server, &pool)["realPoolSize"], 3);
-    assert_eq!(
-        answer(&server, &["release", "10.0.70.3", "blue"])["code"],
-        200
-    );
-    let listed = answer(&server, &["list", "blue"]);
-    assert_eq!(listed["totalElements"], 2);
-    assert_eq!(answer(&server, &["list"]), listed);
+    let attach = ["attach", "node-1", "lan", "c1", "eth0", "web", "never"];
+    let first = answer(&server, &attach);
+    assert_eq!(first["ipinfos"][0]["ip"], "10.0.70.2/24");
+    assert_eq!(answer(&server, &attach), first);
+    let other = answer(&server, &["attach", "node-1", "lan", "c2", "eth0"]);
+    assert_eq!(other["ipinfos"][0]["ip"], "10.0.70.3/24");
+    for container in ["c1", "c2"] {
+        let detach = ["detach", "node-1", "lan", container, "eth0"];
+        assert_eq!(answer(&server, &detach)["code"], 200);
+    }
+    let listed = answer(&server, &["list"]);
+    assert_eq!(listed["totalElements"], 1);
+    assert_eq!(listed["content"][0]["podName"], "web");
     server.stop();
 }
 
@@ -48,15 +51,18 @@ fn the_script_says_what_was_refused_and_how_it_is_used() {
     }
     let home = Home::new(SEED);
     let server = home.start();
-    let refused = run(&server, &["pool", "Blue", "1"]);
+    let refused = run(
+        &server,
+        &["attach", "node-1", "lan", "c1", "eth0", "web", "mine"],
+    );
     assert_eq!(refused.status.code(), Some(22), "{refused:?}");
     let said: Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!(said["code"], 400);
     for wrong in [
         &[][..],
-        &["pool", "blue"],
-        &["list", "a", "b"],
-        &["list", "c\""],
+        &["attach", "node-1"],
+        &["list", "all"],
+        &["detach", "a", "b", "c\"", "d"],
     ] {
         let ran = run(&server, wrong);
         assert_eq!(ran.status.code(), Some(2), "{ran:?}");

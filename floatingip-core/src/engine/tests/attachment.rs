@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::scene::{Scene, a, bare, ordinal};
+use super::scene::{Scene, a, bare, ordinal, subnet_b};
 use crate::engine::Settings;
 use crate::name::Name;
+use crate::range::Family;
 use crate::record::Attachment;
+use crate::refusal::Refusal;
 use crate::testing::fixture::attachment;
 
 fn standalone() -> Scene {
@@ -119,4 +121,95 @@ fn an_attachment_that_ends_before_its_allocation_is_certain_ends_after_it() {
     assert_eq!(scene.engine.due_detachments(), std::slice::from_ref(&ended));
     detach(&mut scene, &ended);
     assert!(scene.engine.is_empty());
+}
+
+#[test]
+fn the_same_request_of_the_same_interface_has_the_same_answer_and_writes_nothing() {
+    let mut scene = standalone();
+    let two = bare("solo")
+        .wants(&[Family::V4, Family::V4])
+        .attached("one");
+    let first = scene.attempt(&two).unwrap();
+    let again = scene.plan(&two).unwrap();
+    assert_eq!(again.addresses, first);
+    assert!(again.plan.is_empty());
+    scene.settle(again.plan);
+}
+
+#[test]
+fn an_interface_that_has_addresses_is_refused_any_other_request() {
+    let mut scene = standalone();
+    scene.attempt(&bare("solo").attached("one")).unwrap();
+    let refusal = Refusal::OtherRequest {
+        ip: a(1),
+        pod: "solo".into(),
+        uid: bare("solo").pod().uid,
+    };
+    for other in [
+        bare("another"),
+        bare("solo").uid("another"),
+        bare("solo").never(),
+        bare("solo").in_pool("blue"),
+        bare("solo").wants(&[Family::V4, Family::V4]),
+        bare("solo").ranges(&["10.0.0.3"]),
+    ] {
+        assert_eq!(scene.attempt(&other.attached("one")), Err(refusal.clone()));
+    }
+    assert_eq!(scene.engine.len(), 1);
+}
+
+#[test]
+fn a_pods_addresses_are_not_used_at_two_interfaces_of_its_container() {
+    let mut scene = standalone();
+    let pod = bare("solo").attached("one");
+    scene.attempt(&pod).unwrap();
+    let refusal = Refusal::OtherInterface {
+        ip: a(1),
+        pod: "solo".into(),
+        network: "galaxy-k8s-vlan".into(),
+        interface: "eth0".into(),
+    };
+    let beside = pod.clone().interface("net1");
+    assert_eq!(scene.attempt(&beside), Err(refusal));
+    assert_eq!(scene.attempt(&pod.attached("two")), Ok(vec![a(1)]));
+}
+
+#[test]
+fn an_interface_whose_addresses_are_not_certain_yet_waits() {
+    let mut scene = standalone();
+    let pod = bare("solo").attached("one");
+    let open = scene.plan(&pod).unwrap();
+    let other = bare("another").attached("one");
+    for asker in [&pod, &other] {
+        assert_eq!(
+            scene.plan(asker).map(|allocation| allocation.addresses),
+            Err(Refusal::Busy { ip: a(1) })
+        );
+    }
+    scene.settle(open.plan);
+    assert_eq!(scene.attempt(&pod), Ok(vec![a(1)]));
+}
+
+#[test]
+fn an_interface_whose_node_has_moved_or_whose_address_is_withdrawn_is_told_so() {
+    let mut scene = standalone();
+    scene.attempt(&bare("solo").attached("one")).unwrap();
+    scene.configure(&[subnet_b("10.0.1.1~10.0.1.4")]);
+    let pod = bare("solo").attached("one");
+    assert_eq!(scene.attempt(&pod), Err(Refusal::Withdrawn { ip: a(1) }));
+    scene.configure(&[
+        subnet_b("10.0.1.1~10.0.1.4"),
+        super::scene::subnet_a("10.0.0.1~10.0.0.4"),
+    ]);
+    let reach = scene.reach("b-1");
+    let engine = &mut scene.engine;
+    let refused = engine.plan_allocate(&pod.request(), &reach, &scene.world, scene.now);
+    let net = "10.0.0.0/24".parse().unwrap();
+    assert_eq!(
+        refused.map(|allocation| allocation.addresses),
+        Err(Refusal::WrongNode {
+            ip: a(1),
+            subnet: net
+        })
+    );
 }

@@ -166,6 +166,15 @@ impl Asker {
         Self { attachment, ..self }
     }
 
+    /// At this interface of that container.
+    pub(super) fn interface(self, name: &str) -> Self {
+        let attachment = self.attachment.map(|attachment| Attachment {
+            interface: name.into(),
+            ..attachment
+        });
+        Self { attachment, ..self }
+    }
+
     pub(super) fn pod(&self) -> Pod {
         self.pod.pod()
     }

@@ -1,5 +1,7 @@
 //! Marks, endings, sweeps and listings.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::engine::{MarkRefusal, NotAdopted, Observed, WholeList};
 use crate::query::{Filter, PageRequest, Sort};
@@ -145,10 +147,13 @@ fn an_end_is_confirmed_only_once_nothing_is_left_of_it() {
         assert_eq!(poll_once(marking.as_mut()), None);
         let mut end = Box::pin(lab.end_of("web"));
         let mut detachment = Box::pin(lab.detached(&cable));
+        let nothing = BTreeSet::new();
+        let mut collection = Box::pin(lab.gc(&cable.node, &cable.network, &nothing));
         for _ in 0..5 {
             timer.advance(Duration::from_millis(500));
             assert_eq!(poll_once(end.as_mut()), None);
             assert_eq!(poll_once(detachment.as_mut()), None);
+            assert_eq!(poll_once(collection.as_mut()), None);
         }
         lab.store().hang(0);
         assert_eq!(block_on(marking), Ok(Ok(())));
@@ -156,6 +161,8 @@ fn an_end_is_confirmed_only_once_nothing_is_left_of_it() {
         assert_eq!(block_on(end), Ok(()));
         timer.advance(MINUTE);
         assert_eq!(block_on(detachment), Ok(()));
+        timer.advance(MINUTE);
+        assert_eq!(block_on(collection), Ok(()));
         assert_eq!(lab.store().holder(2), None);
     }
 }

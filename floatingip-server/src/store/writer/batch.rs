@@ -19,6 +19,8 @@ pub(super) enum Verdict {
     Unavailable,
     /// Perhaps written.
     Unknown,
+    /// Not written: there are as many as there may be.
+    Full,
 }
 
 /// Why one batch cannot be written, while others can.

@@ -1,0 +1,111 @@
+//! Attaching: what a container interface may ask for beside what it has.
+
+use std::net::IpAddr;
+
+use super::Engine;
+use crate::owner::Owner;
+use crate::record::{Attachment, Record};
+use crate::refusal::Refusal;
+use crate::request::PodRequest;
+use crate::topology::Reach;
+
+impl Engine {
+    /// What the request's container interface has already. It may ask for just that once more; and a
+    /// pod has its addresses at one interface of a container, not at two.
+    pub(super) fn attached(
+        &self,
+        request: &PodRequest,
+        reach: &Reach,
+    ) -> Result<Vec<IpAddr>, Refusal> {
+        let Some(attachment) = request.attachment() else {
+            return Ok(Vec::new());
+        };
+        let open = self.open.values();
+        if let Some(ip) = open.filter_map(|plan| plan.attaches(attachment)).next() {
+            return Err(Refusal::Busy { ip });
+        }
+        let attached = self.ledger.of_attachment(attachment);
+        for ip in &attached {
+            self.check_attached(*ip, request, reach)?;
+        }
+        self.check_other_interfaces(attachment, request)?;
+        Ok(attached)
+    }
+
+    fn check_attached(
+        &self,
+        ip: IpAddr,
+        request: &PodRequest,
+        reach: &Reach,
+    ) -> Result<(), Refusal> {
+        let Some(record) = self.ledger.record(ip) else {
+            return Ok(());
+        };
+        if self.is_held(ip) {
+            return Err(Refusal::Busy { ip });
+        }
+        let same_owner = record.owner.tenant() == Some(request.tenant());
+        if !same_owner || record.policy != request.policy() {
+            return Err(other_request(ip, &record.owner));
+        }
+        match self.home_of(ip) {
+            None => Err(Refusal::Withdrawn { ip }),
+            Some(home) if !reach.contains(home.id()) => Err(Refusal::WrongNode {
+                ip,
+                subnet: home.net(),
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether the pod's addresses are at another interface of the same container: moved to this one,
+    /// they would be used twice.
+    fn check_other_interfaces(
+        &self,
+        attachment: &Attachment,
+        request: &PodRequest,
+    ) -> Result<(), Refusal> {
+        let beside = |record: &Record| {
+            let other = record.attachment.as_ref()?;
+            let same_container =
+                (&other.node, &other.container) == (&attachment.node, &attachment.container);
+            (same_container && other != attachment).then(|| other.clone())
+        };
+        let pod = request.pod();
+        for ip in self.ledger.of_uid(&pod.uid) {
+            if let Some(other) = self.ledger.record(ip).and_then(|record| beside(record)) {
+                return Err(Refusal::OtherInterface {
+                    ip,
+                    pod: pod.name.clone(),
+                    network: other.network,
+                    interface: other.interface,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what was decided is what the interface has, if it has anything.
+    pub(super) fn check_repeated(
+        &self,
+        attached: &[IpAddr],
+        decided: &[IpAddr],
+    ) -> Result<(), Refusal> {
+        let same =
+            attached.len() == decided.len() && attached.iter().all(|ip| decided.contains(ip));
+        let record = |ip: &IpAddr| Some((*ip, self.ledger.record(*ip)?));
+        match attached.first().and_then(record) {
+            Some((ip, record)) if !same => Err(other_request(ip, &record.owner)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn other_request(ip: IpAddr, owner: &Owner) -> Refusal {
+    let pod = owner.pod();
+    Refusal::OtherRequest {
+        ip,
+        pod: owner.pod_name(),
+        uid: pod.map(|pod| pod.uid.clone()).unwrap_or_default(),
+    }
+}

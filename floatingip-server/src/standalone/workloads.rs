@@ -1,0 +1,179 @@
+//! Containers, pods and apps as the API tells of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use floatingip_core::engine::Ending;
+use floatingip_core::fact::AppState;
+use floatingip_core::owner::AppRef;
+use floatingip_core::record::Attachment;
+use floatingip_core::request::PodRequest;
+use floatingip_core::topology::AddressInfo;
+use floatingip_core::{Fact, Name, World};
+use tracing::error;
+
+use super::refused::Refused;
+use super::{Core, explain};
+use crate::backend::Explained;
+use crate::desk::Writes;
+use crate::native::{AppView, Left, Native, NativeError, Wanted};
+use crate::store::{AppChange, Apps, Told};
+
+/// The standalone server's ear.
+#[derive(Clone, Debug)]
+pub(super) struct Workloads {
+    core: Arc<Core>,
+    writes: Writes,
+    refused: Refused,
+}
+
+impl Workloads {
+    pub(super) fn new(core: Arc<Core>, writes: Writes) -> Self {
+        Self {
+            core,
+            writes,
+            refused: Refused::default(),
+        }
+    }
+
+    /// How the pod of that name stands; none where nobody knows it. May look at many records.
+    pub(super) fn explain(&self, namespace: &Name, pod: &Name) -> Option<Explained> {
+        let refused = self.refused.of(namespace, pod);
+        explain::pod(&self.core, namespace, pod, refused.as_ref())
+    }
+
+    fn apps(&self) -> &Apps {
+        self.core.world()
+    }
+
+    async fn change(&self, change: AppChange) -> Result<(), NativeError> {
+        Ok(self.core.store().change_app(change).await?)
+    }
+
+    /// Who starts a container of an app that was deleted says that it is there again; who asks once more
+    /// for what an interface has says nothing.
+    async fn revive(&self, request: &PodRequest) -> Result<(), NativeError> {
+        let Some(app) = request.tenant().app_ref() else {
+            return Ok(());
+        };
+        let again = || {
+            let attachment = request.attachment();
+            attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty())
+        };
+        match self.apps().app(&app).is_gone() && !again() {
+            true => self.change(AppChange::Revive(app)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn allocate(&self, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
+        self.revive(&wanted.request).await?;
+        Ok(self.core.allocate(&wanted.request, &wanted.place).await?)
+    }
+
+    fn infos(&self, addresses: &[IpAddr]) -> Result<Vec<AddressInfo>, NativeError> {
+        let engine = self.core.engine();
+        let topology = engine.topology();
+        let info = |ip: &IpAddr| {
+            let info = topology.address_info(*ip);
+            info.ok_or(NativeError::Unconfigured(*ip))
+        };
+        addresses.iter().map(info).collect()
+    }
+}
+
+impl Native for Workloads {
+    async fn attach(&self, wanted: Wanted) -> Result<Vec<AddressInfo>, NativeError> {
+        let _under_way = self.writes.under_way().await;
+        let allocated = self.allocate(&wanted).await;
+        match &allocated {
+            Ok(_) => self.refused.served(&wanted.request),
+            Err(NativeError::Refused(_)) => self.refused.note(wanted),
+            Err(_) => {}
+        }
+        self.infos(&allocated?)
+    }
+
+    async fn detach(&self, attachment: Attachment) -> Result<(), NativeError> {
+        let _under_way = self.writes.under_way().await;
+        self.refused.detached(&attachment);
+        Ok(self.core.detached(&attachment).await?)
+    }
+
+    async fn collect(&self, left: Left) -> Result<(), NativeError> {
+        let _under_way = self.writes.under_way().await;
+        let Left {
+            node,
+            network,
+            valid,
+        } = left;
+        Ok(self.core.gc(&node, &network, &valid).await?)
+    }
+
+    async fn end_pod(&self, uid: Name) -> Result<(), NativeError> {
+        let _under_way = self.writes.under_way().await;
+        self.refused.ended(&uid);
+        Ok(self.core.ended(&uid, &Ending::Certain).await?)
+    }
+
+    async fn tell_app(&self, app: AppRef, state: AppState) -> Result<usize, NativeError> {
+        let _under_way = self.writes.under_way().await;
+        if !self.apps().has_room_for(&app, &state) {
+            return Err(NativeError::TooManyNodes);
+        }
+        let told = AppChange::Tell(app.clone(), Told::There(state));
+        self.change(told).await?;
+        Ok(self.core.app_changed(&app).await?)
+    }
+
+    async fn delete_app(&self, app: AppRef) -> Result<usize, NativeError> {
+        let _under_way = self.writes.under_way().await;
+        let unknown = self.apps().told(&app).is_none() && !self.core.engine().knows_app(&app);
+        if unknown {
+            return Ok(0);
+        }
+        self.change(AppChange::Tell(app.clone(), Told::Gone))
+            .await?;
+        let freed = self.core.app_changed(&app).await?;
+        forget_gone(&self.core, &app).await;
+        Ok(freed)
+    }
+
+    fn app(&self, app: &AppRef) -> Option<AppView> {
+        let fact = self.apps().app(app);
+        let holding = self.core.engine().holding(app);
+        if matches!(fact, Fact::Unknown) && holding.is_none() {
+            return None;
+        }
+        Some(AppView {
+            deleted: fact.is_gone(),
+            state: fact.known(),
+            addresses: holding.as_ref().map_or(0, |holding| holding.addresses),
+            pods: holding.map_or(0, |holding| holding.pods),
+        })
+    }
+}
+
+/// Forgets every app that was deleted and that nothing depends on any more: what a server that was
+/// killed, or an app whose pods ended later, left behind.
+pub(super) async fn forget_all_gone(core: &Core) {
+    for (app, _) in core.world().gone() {
+        forget_gone(core, &app).await;
+    }
+}
+
+/// Forgets an app that was deleted, once it has no addresses and is about to have none: before, its
+/// pods' ends have to find that it is gone.
+async fn forget_gone(core: &Core, app: &AppRef) {
+    let Some(row) = core.world().told(app).filter(|row| row.told == Told::Gone) else {
+        return;
+    };
+    // In this order: whoever allocates for it afterwards has written it first.
+    if core.engine().knows_app(app) {
+        return;
+    }
+    let forgotten = AppChange::Forget(app.clone(), row.version);
+    if let Err(error) = core.store().change_app(forgotten).await {
+        error!(%app, "a deleted app is not forgotten yet, the next sweep tries again: {error}");
+    }
+}
