@@ -68,7 +68,7 @@ impl Client {
             let operation = again.unwrap_or_else(|| self.next());
             match shared(&operation) {
                 Some(pool) => quarrel(&mut connection, &operation, pool, board)?,
-                None => self.act(&mut connection, operation, board)?,
+                None => self.act(&mut connection, &operation, board)?,
             }
         }
         Ok(())
@@ -94,16 +94,16 @@ impl Client {
     fn act(
         &mut self,
         connection: &mut Connection,
-        operation: Operation,
+        operation: &Operation,
         board: &Board,
     ) -> Result<(), End> {
-        let at_stake = self.pool(&operation).map(|pool| pool.at_stake(&operation));
+        let at_stake = self.pool(operation).map(|pool| pool.at_stake(operation));
         board.disclaim(&at_stake.unwrap_or_default());
         self.open = Some(operation.clone());
         let answer = connection
             .ask(&operation.request())
             .map_err(|_| End::Gone)?;
-        let told = self.hear(&operation, &answer, board);
+        let told = self.hear(operation, &answer, board);
         told.map_err(|broken| format!("client {}: {operation:?}: {broken}", self.number))?;
         self.open = None;
         if operation.is_change() {

@@ -9,6 +9,7 @@ use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::LoadError;
 use floatingip_core::{Owner, Record, Store};
 use floatingip_server::store::EmbeddedStore;
+use tokio::runtime::Builder;
 
 use super::Broken;
 
@@ -27,8 +28,9 @@ impl Found {
     pub(super) fn read(folder: &Path, seen: BTreeSet<IpAddr>) -> Result<Self, Broken> {
         let store = EmbeddedStore::open(folder).map_err(|error| format!("{error:?}"))?;
         let words = |error: LoadError| format!("{error:?}");
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let snapshot = runtime.unwrap().block_on(store.load()).map_err(words)?;
+        let runtime = Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let snapshot = runtime.block_on(store.load()).map_err(words)?;
         let mut found = Self {
             records: BTreeMap::new(),
             pools: BTreeMap::new(),
