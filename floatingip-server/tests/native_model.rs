@@ -268,7 +268,8 @@ impl Lab {
 
     /// Of a pod by the UID that it has without one, and of a container that is its own owner.
     fn end_pod(&mut self, container: usize) {
-        for uid in [format!("c{container}"), format!("c{container}%2Feth0")] {
+        let own = format!("{}%2Fc{container}%2Feth0", node(container));
+        for uid in [format!("c{container}"), own] {
             self.done("DELETE", &format!("/v1/pod/{uid}"), &Value::Null);
         }
         self.model.live.remove(&container);
