@@ -35,6 +35,8 @@ pub enum Failure {
     OtherRequest,
     /// [`Refusal::OtherInterface`].
     OtherInterface,
+    /// [`Refusal::UidTaken`].
+    UidTaken,
     /// [`Refusal::StaleReach`].
     StaleReach,
     /// [`Stuck::Unavailable`].
@@ -47,7 +49,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure, in the order of the declaration.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoSubnet,
         Self::Exhausted,
         Self::WrongNode,
@@ -62,6 +64,7 @@ impl Failure {
         Self::PodEnded,
         Self::OtherRequest,
         Self::OtherInterface,
+        Self::UidTaken,
         Self::StaleReach,
         Self::Unavailable,
         Self::Uncertain,
@@ -85,6 +88,7 @@ impl Failure {
             Self::PodEnded => "pod-ended",
             Self::OtherRequest => "other-request",
             Self::OtherInterface => "other-interface",
+            Self::UidTaken => "uid-taken",
             Self::StaleReach => "stale-reach",
             Self::Unavailable => "store-unavailable",
             Self::Uncertain => "store-uncertain",
@@ -110,6 +114,7 @@ impl From<&Refusal> for Failure {
             Refusal::PodEnded { .. } => Self::PodEnded,
             Refusal::OtherRequest { .. } => Self::OtherRequest,
             Refusal::OtherInterface { .. } => Self::OtherInterface,
+            Refusal::UidTaken { .. } => Self::UidTaken,
             Refusal::StaleReach => Self::StaleReach,
         }
     }

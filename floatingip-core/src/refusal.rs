@@ -141,6 +141,19 @@ pub enum Refusal {
         /// The other interface.
         interface: Name,
     },
+    /// Another pod has the UID.
+    #[error(
+        "uid {uid} is that of pod {pod}, which has {ip}: give every pod a uid of its own, or end \
+         that one first"
+    )]
+    UidTaken {
+        /// An address of the pod that has it.
+        ip: IpAddr,
+        /// That pod.
+        pod: Name,
+        /// The UID.
+        uid: Name,
+    },
     /// The configuration changed since the caller looked which subnets the node may use.
     #[error("the configuration has just changed: try again")]
     StaleReach,

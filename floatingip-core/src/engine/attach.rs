@@ -28,7 +28,7 @@ impl Engine {
         for ip in &attached {
             self.check_attached(*ip, request, reach)?;
         }
-        self.check_other_interfaces(attachment, request)?;
+        self.check_uid(attachment, request)?;
         Ok(attached)
     }
 
@@ -58,28 +58,14 @@ impl Engine {
         }
     }
 
-    /// Whether the pod's addresses are at another interface of the same container: moved to this one,
-    /// they would be used twice.
-    fn check_other_interfaces(
-        &self,
-        attachment: &Attachment,
-        request: &PodRequest,
-    ) -> Result<(), Refusal> {
-        let beside = |record: &Record| {
-            let other = record.attachment.as_ref()?;
-            let same_container =
-                (&other.node, &other.container) == (&attachment.node, &attachment.container);
-            (same_container && other != attachment).then(|| other.clone())
-        };
-        let pod = request.pod();
-        for ip in self.ledger.of_uid(&pod.uid) {
-            if let Some(other) = self.ledger.record(ip).and_then(|record| beside(record)) {
-                return Err(Refusal::OtherInterface {
-                    ip,
-                    pod: pod.name.clone(),
-                    network: other.network,
-                    interface: other.interface,
-                });
+    /// Whether what the UID has may be used at this interface. A UID in a request proves nothing: it may
+    /// be given to two pods by mistake, and one address would be used twice.
+    fn check_uid(&self, attachment: &Attachment, request: &PodRequest) -> Result<(), Refusal> {
+        for ip in self.ledger.of_uid(&request.pod().uid) {
+            let record = self.ledger.record(ip);
+            match record.and_then(|record| contradiction(ip, record, attachment, request)) {
+                Some(refusal) => return Err(refusal),
+                None => continue,
             }
         }
         Ok(())
@@ -99,6 +85,35 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+/// Why an address of the request's UID is not for its interface.
+fn contradiction(
+    ip: IpAddr,
+    record: &Record,
+    attachment: &Attachment,
+    request: &PodRequest,
+) -> Option<Refusal> {
+    let asking = request.pod();
+    let holder = record.owner.pod()?;
+    let (pod, uid) = (holder.name.clone(), holder.uid.clone());
+    if record.owner.namespace() != Some(&request.tenant().namespace) || pod != asking.name {
+        return Some(Refusal::UidTaken { ip, pod, uid });
+    }
+    let other = record.attachment.as_ref()?;
+    if other.container != attachment.container {
+        return None;
+    }
+    if other.node != attachment.node {
+        // By the name of its container alone: containers do not move, so this is another one.
+        return (uid == other.container).then_some(Refusal::WaitingFor { pod, uid, ip });
+    }
+    (other != attachment).then(|| Refusal::OtherInterface {
+        ip,
+        pod,
+        network: other.network.clone(),
+        interface: other.interface.clone(),
+    })
 }
 
 fn other_request(ip: IpAddr, owner: &Owner) -> Refusal {

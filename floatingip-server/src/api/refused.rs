@@ -54,6 +54,8 @@ pub(crate) enum Reason {
     OtherRequest,
     /// The pod has its addresses at another interface of the container.
     OtherInterface,
+    /// Another pod has the UID.
+    UidTaken,
     /// There are too many apps, or they name too many nodes.
     TooManyApps,
     /// A change of the same addresses, or of the configuration, is under way.
@@ -280,6 +282,10 @@ fn refused(refusal: &Refusal) -> Refused {
             details.pod(pod, uid, *ip);
             (Reason::OtherRequest, plain)
         }
+        Refusal::UidTaken { ip, pod, uid } => {
+            details.pod(pod, uid, *ip);
+            (Reason::UidTaken, plain)
+        }
         Refusal::OtherInterface {
             ip,
             network,
@@ -425,6 +431,14 @@ mod tests {
             (
                 interface,
                 json!(["otherInterface", {"ip": ip, "network": "lan", "interface": "eth0"}]),
+            ),
+            (
+                Refusal::UidTaken {
+                    ip,
+                    pod: pod.clone(),
+                    uid: uid.clone(),
+                },
+                json!(["uidTaken", {"ip": ip, "podName": "web-0", "podUID": "u/1"}]),
             ),
             (
                 Refusal::OtherRequest { ip, pod, uid },

@@ -179,3 +179,23 @@ async fn metrics_count_addresses_and_requests_by_route() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
 }
+
+/// Whatever is asked, before its body is looked at.
+#[tokio::test]
+async fn in_a_cluster_nobody_is_told_of_containers_pods_and_apps() {
+    let server = Server::standard(Fake::default());
+    for (method, path) in [
+        ("POST", "/v1/attachment"),
+        ("POST", "/v1/attachment/gc"),
+        ("DELETE", "/v1/attachment/node-1/lan/c1/eth0"),
+        ("DELETE", "/v1/pod/u"),
+        ("POST", "/v1/app"),
+        ("GET", "/v1/app/default/deployment/web"),
+        ("DELETE", "/v1/app/default/deployment/web"),
+    ] {
+        let answer = server.ask(method, path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {path}");
+        assert!(answer.text().contains("not served in a cluster"));
+    }
+    assert_eq!(server.fake.calls(), []);
+}

@@ -213,3 +213,41 @@ fn an_interface_whose_node_has_moved_or_whose_address_is_withdrawn_is_told_so() 
         })
     );
 }
+
+/// Two pods that were given one UID by mistake would use one address.
+#[test]
+fn what_a_uid_has_is_not_given_to_another_pod_of_that_uid() {
+    let mut scene = standalone();
+    let pod = bare("solo").uid("same").attached("one");
+    scene.attempt(&pod).unwrap();
+    let refusal = Refusal::UidTaken {
+        ip: a(1),
+        pod: "solo".into(),
+        uid: "same".into(),
+    };
+    let others = [bare("other"), bare("solo").in_namespace("elsewhere")];
+    for other in others {
+        let other = other.uid("same").attached("two");
+        assert_eq!(scene.attempt(&other), Err(refusal.clone()));
+    }
+    scene.attempt(&bare("other").attached("two")).unwrap();
+}
+
+/// Where the container's name is all there is, it says nothing of a container on another node.
+#[test]
+fn a_container_of_the_same_name_on_another_node_is_another_one() {
+    let mut scene = standalone();
+    let pod = ordinal("db-0").uid("one").attached("one");
+    scene.attempt(&pod).unwrap();
+    let elsewhere = ordinal("db-0").uid("one").on("a-2").attached("one");
+    let refusal = Refusal::WaitingFor {
+        pod: "db-0".into(),
+        uid: "one".into(),
+        ip: a(1),
+    };
+    assert_eq!(scene.attempt(&elsewhere), Err(refusal));
+    let known = ordinal("db-1").uid("a uid").attached("two");
+    let ip = scene.attempt(&known).unwrap();
+    let moved = ordinal("db-1").uid("a uid").on("a-2").attached("two");
+    assert_eq!(scene.attempt(&moved), Ok(ip));
+}

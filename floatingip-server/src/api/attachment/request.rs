@@ -165,7 +165,10 @@ impl AttachRequest {
                 return Err(Fault::Text(text).at("podUID"));
             }
             (None, None) => {
-                let own = format!("{container}/{}", attachment.interface);
+                let Attachment {
+                    node, interface, ..
+                } = attachment;
+                let own = format!("{node}/{container}/{interface}");
                 (container.clone(), Name::from(own))
             }
         };

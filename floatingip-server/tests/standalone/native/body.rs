@@ -163,3 +163,19 @@ fn an_app_is_told_of_with_the_fields_of_its_kind() {
     server.get(&format!("{path}?group=x")).json(400);
     server.get("/v1/app/default/%FF/a").json(400);
 }
+
+/// galaxy-ipam has no such paths, so nobody relies on its leniency here.
+#[test]
+fn with_galaxy_compat_a_mistyped_field_is_refused_all_the_same() {
+    let home = Home::new(SEED);
+    let server = home.start_with(&["--galaxy-compat"]);
+    let mistyped = server.attach(&merged(&place(), &json!({"polcy": "never"})));
+    assert!(
+        mistyped.json(400)["message"]
+            .as_str()
+            .unwrap()
+            .contains("polcy")
+    );
+    server.attach(&place()).json(200);
+    assert_eq!(server.rows("keyword=c1").len(), 1);
+}

@@ -1,5 +1,6 @@
 //! What is known to go wrong: late ends, repeats, half-done work, restarts in between.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::thread;
 
@@ -44,7 +45,7 @@ fn a_pod_that_ends_twice_frees_its_address_once() {
     for container in ["c1", "c2"] {
         server.attach_container(container, &json!({})).json(200);
         server.detach("node-1", "c1");
-        server.end_pod("c1/eth0".replace('/', "%2F").as_str());
+        server.end_pod("node-1%2Fc1%2Feth0");
     }
     let rows = server.rows("");
     assert_eq!(rows[0]["podName"], "c2");
@@ -81,7 +82,7 @@ fn an_answer_that_never_came_is_had_by_asking_again() {
     let home = Home::new(SEED);
     for container in ["c1", "c2", "c3"] {
         let server = home.start();
-        let body = json!({"nodeName": "node-1", "network": "lan", "containerID": container, "interface": "eth0"});
+        let body = json!({"nodeName": "node-1", "network": "lan", "containerID": container, "interface": "eth0", "count": 2});
         let mut client = connect(server.port);
         let sent = request("POST", "/v1/attachment", "", &body.to_string());
         client.write_all(sent.as_bytes()).unwrap();
@@ -92,8 +93,12 @@ fn an_answer_that_never_came_is_had_by_asking_again() {
         server.kill();
         let server = home.start();
         let before = server.ips(&format!("podName={container}"));
-        let ip = address(&server.attach(&body));
-        assert_eq!(before, [ip]);
+        let answer = server.attach(&body).json(200);
+        let given = answer["ipinfos"].as_array().unwrap().iter();
+        let given = given.map(|info| info["ip"].as_str().unwrap().replace("/24", ""));
+        let given: BTreeSet<String> = given.collect();
+        assert_eq!(given, before.into_iter().collect());
+        assert_eq!(given.len(), 2);
         server.stop();
     }
 }
@@ -179,6 +184,25 @@ fn a_container_in_two_networks_has_an_address_in_each() {
     let apart =
         json!({"podName": "db-san", "podUID": "u-san", "appType": "", "appName": "", "policy": 2});
     attach("san", "net1", &merged(&db(), &apart)).json(200);
+}
+
+/// Names that are not unique: nothing is used twice.
+#[test]
+fn containers_of_one_name_on_two_nodes_have_addresses_of_their_own() {
+    let home = Home::new(SEED);
+    let server = home.start();
+    let on = |node: &str, more: &Value| {
+        server.attach_container("c", &merged(&json!({"nodeName": node}), more))
+    };
+    let ips = ["node-1", "node-2"].map(|node| address(&on(node, &json!({}))));
+    assert_ne!(ips[0], ips[1]);
+    server.detach("node-1", "c");
+    assert_eq!(server.ips(""), [ips[1].clone()]);
+    on("node-1", &db()).json(200);
+    assert_eq!(reason(&on("node-3", &db()), 409), "waitingFor");
+    let other = json!({"podName": "solo"});
+    assert_eq!(reason(&on("node-3", &other), 409), "uidTaken");
+    on("node-3", &json!({"podName": "solo", "podUID": "u-solo"})).json(200);
 }
 
 #[test]
