@@ -13,6 +13,8 @@ mod galaxy;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod native;

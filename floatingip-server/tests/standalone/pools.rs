@@ -110,39 +110,6 @@ fn what_was_acknowledged_survives_a_clean_end_and_a_kill() {
 }
 
 #[test]
-fn writers_killed_in_full_flight_lose_nothing_that_was_acknowledged() {
-    let home = Home::new(SEED);
-    let server = home.start();
-    let acknowledged: Vec<String> = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..4)
-            .map(|writer| {
-                scope.spawn({
-                    let server = &server;
-                    move || {
-                        let names = (0..8).map(|n| format!("pool-{writer}-{n}"));
-                        names
-                            .inspect(|name| {
-                                assert_eq!(server.put_pool(name, 2, 200), 2);
-                            })
-                            .collect::<Vec<_>>()
-                    }
-                })
-            })
-            .collect();
-        writers
-            .into_iter()
-            .flat_map(|writer| writer.join().unwrap())
-            .collect()
-    });
-    server.kill();
-    let server = home.start();
-    assert_eq!(acknowledged.len(), 32);
-    for name in acknowledged {
-        assert_eq!(server.ips(&format!("poolName={name}")).len(), 2, "{name}");
-    }
-}
-
-#[test]
 fn pre_allocation_leaves_as_much_room_as_it_is_told() {
     let home = Home::new(&with_ips("10.0.70.2~10.0.70.11"));
     let server = home.start_with(&["--pool-headroom", "3"]);

@@ -61,6 +61,11 @@ pub(super) const ALL: &[Stage] = &[
         deny,
     ),
     stage(
+        "durability",
+        "the standalone server is killed at 50 random moments and loses nothing",
+        durability,
+    ),
+    stage(
         "schemathesis",
         "generated requests against the server",
         http,
@@ -85,6 +90,7 @@ mod floor {
     pub(super) const FUZZ_TARGETS: usize = 8;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 4;
+    pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
     pub(super) const CLUSTER_TESTS: usize = 19;
 }
@@ -255,6 +261,21 @@ fn deny(workspace: &Workspace) -> Result<Done> {
     ]);
     process::run(&mut command)?;
     Ok(Done::note("advisories are not checked"))
+}
+
+/// Counted apart: the stage `test` has run it once already, with few kills.
+fn durability(workspace: &Workspace) -> Result<Done> {
+    let arguments = [
+        "test",
+        "-p",
+        "floatingip-server",
+        "--test",
+        "standalone",
+        "what_was_acknowledged_is_there_after_kills_at_random_moments",
+    ];
+    let tally = tested(workspace, &arguments, &[("FLOATINGIP_KILLS", "50")])?;
+    at_least(floor::DURABILITY_TESTS, tally.passed, "durability test")?;
+    Ok(Done::note("50 kills"))
 }
 
 fn http(workspace: &Workspace) -> Result<Done> {

@@ -1,0 +1,114 @@
+//! What a killed server has left in its folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use floatingip_core::plan::Entry;
+use floatingip_core::record::{PoolRecord, Version};
+use floatingip_core::store::LoadError;
+use floatingip_core::{Owner, Record, Store};
+use floatingip_server::store::EmbeddedStore;
+use tokio::runtime::Builder;
+
+use super::Broken;
+
+/// Records and journal, read before any server has seen them. Who finds there what it knows takes it
+/// away; nothing is left in the end.
+#[derive(Debug)]
+pub(super) struct Found {
+    records: BTreeMap<IpAddr, (Version, Record)>,
+    pools: BTreeMap<String, PoolRecord>,
+    marks: BTreeMap<IpAddr, String>,
+    journal: BTreeMap<IpAddr, Vec<(Version, Entry)>>,
+}
+
+impl Found {
+    /// Reads the folder; of the journal, what it says of these addresses and of those with a record.
+    pub(super) fn read(folder: &Path, seen: BTreeSet<IpAddr>) -> Result<Self, Broken> {
+        let store = EmbeddedStore::open(folder).map_err(|error| format!("{error:?}"))?;
+        let words = |error: LoadError| format!("{error:?}");
+        let runtime = Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        let snapshot = runtime.block_on(store.load()).map_err(words)?;
+        let mut found = Self {
+            records: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            journal: BTreeMap::new(),
+        };
+        for (ip, version, record) in snapshot.addresses {
+            if let Some(mark) = &record.mark {
+                found.marks.insert(ip, mark.reason.clone());
+            }
+            found.records.insert(ip, (version, record));
+        }
+        let pools = snapshot.pools.into_iter();
+        found.pools = pools
+            .map(|(name, _, record)| (name.to_string(), record))
+            .collect();
+        for ip in seen.into_iter().chain(found.records.keys().copied()) {
+            let lines = store.history(ip, usize::MAX).map_err(words)?;
+            found.journal.insert(ip, lines);
+        }
+        Ok(found)
+    }
+
+    /// Each line goes on from the one before it, and the last one names the present owner.
+    pub(super) fn check_journal(&self) -> Result<(), Broken> {
+        for (ip, lines) in &self.journal {
+            let goes_on = lines
+                .windows(2)
+                .all(|pair| pair[0].0 > pair[1].0 && pair[0].1.from == pair[1].1.to);
+            let record = self.records.get(ip);
+            let owner = record.map(|(_, record)| &record.owner);
+            let last = lines.first();
+            let tells = last.and_then(|(_, line)| line.to.as_ref()) == owner;
+            let version = record.map(|(version, _)| *version);
+            let dated = version.is_none_or(|version| Some(version) == last.map(|last| last.0));
+            if !(goes_on && tells && dated) {
+                return Err(format!(
+                    "the journal of {ip} does not agree with {record:?}: {lines:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn pool(&self, name: &str) -> Option<&PoolRecord> {
+        self.pools.get(name)
+    }
+
+    /// The addresses of a pool that no pod has.
+    pub(super) fn take_pool(&mut self, name: &str) -> BTreeSet<IpAddr> {
+        self.pools.remove(name);
+        self.take(|owner| matches!(owner, Owner::Pool(pool) if pool.to_string() == name))
+    }
+
+    /// The addresses that are marked for this reason.
+    pub(super) fn take_marks(&mut self, reason: &str) -> BTreeSet<IpAddr> {
+        let marked = self.marks.extract_if(.., |_, found| found == reason);
+        let marked: BTreeSet<IpAddr> = marked.map(|(ip, _)| ip).collect();
+        self.records
+            .retain(|ip, (_, record)| record.owner != Owner::Nobody || !marked.contains(ip));
+        marked
+    }
+
+    fn take(&mut self, mine: impl Fn(&Owner) -> bool) -> BTreeSet<IpAddr> {
+        let taken = self
+            .records
+            .extract_if(.., |_, (_, record)| mine(&record.owner));
+        taken.map(|(ip, _)| ip).collect()
+    }
+
+    /// Everything was somebody's.
+    pub(super) fn nothing_is_left(&self) -> Result<(), Broken> {
+        if self.records.is_empty() && self.pools.is_empty() && self.marks.is_empty() {
+            return Ok(());
+        }
+        let (records, pools, marks) = (&self.records, &self.pools, &self.marks);
+        Err(format!(
+            "nobody was told of {records:?}, {pools:?}, {marks:?}"
+        ))
+    }
+}
