@@ -230,3 +230,41 @@ fn a_daemonset_keeps_addresses_for_the_nodes_that_it_is_on() {
     assert_eq!(server.tell(&on(&["node-2"])), 1);
     assert_eq!(server.ips("appName=agent"), ["10.0.70.3"]);
 }
+
+#[test]
+fn a_rollout_moves_within_the_addresses_of_its_app_and_its_surge() {
+    let home = Home::new(SEED);
+    let server = home.start();
+    let app = json!({"appType": "deployment", "appName": "web"});
+    server.tell(&merged(&app, &json!({"replicas": 2, "surge": 1})));
+    let pod = merged(&app, &json!({"policy": "immutable"}));
+    let start = |name: &str| {
+        let more = merged(&pod, &json!({"podName": name}));
+        server.attach_container(name, &more)
+    };
+    let mut set = ["old-1", "old-2", "new-1"].map(|name| address(&start(name)));
+    assert_eq!(reason(&start("new-2"), 409), "appFull");
+    server.detach("node-1", "old-1");
+    assert_eq!(address(&start("new-2")), set[0]);
+    server.detach("node-1", "old-2");
+    set.sort();
+    assert_eq!(server.ips("appName=web"), set);
+}
+
+#[test]
+fn ordinals_begin_where_the_app_says() {
+    let home = Home::new(SEED);
+    let server = home.start();
+    let app = json!({"appType": "statefulset", "appName": "db", "replicas": 1});
+    server.tell(&merged(&app, &json!({"start": 5})));
+    let pod = json!({"appType": "statefulset", "appName": "db", "policy": "immutable"});
+    for name in ["db-5", "db-0"] {
+        let more = merged(&pod, &json!({"podName": name}));
+        let answer = server.attach_container(name, &more);
+        assert_eq!(answer.status == 200, name == "db-5", "{}", answer.body);
+    }
+    server.detach("node-1", "db-5");
+    assert_eq!(server.rows("podName=db-5").len(), 1);
+    assert_eq!(server.tell(&merged(&app, &json!({"start": 6}))), 1);
+    assert_eq!(server.rows("appName=db"), [Value::Null; 0]);
+}

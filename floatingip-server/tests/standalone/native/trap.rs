@@ -244,3 +244,41 @@ fn the_end_of_what_nobody_knows_changes_nothing_and_is_confirmed() {
     assert_eq!(server.get("/v1/app/default/tapp/never-seen").status, 404);
     assert_eq!(server.metric("floatingip_store_commits_total"), Some(1.0));
 }
+
+#[test]
+fn of_many_that_ask_at_once_as_many_are_served_as_there_are_addresses() {
+    let home = Home::new(&with_ips("10.0.70.2~10.0.70.5"));
+    let server = home.start();
+    let ask = |n: usize| server.attach_container(&format!("c{n}"), &json!({}));
+    let answers: Vec<_> = thread::scope(|scope| {
+        let all: Vec<_> = (0..16).map(|n| scope.spawn(move || ask(n))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 200);
+    let ips: BTreeSet<String> = served.into_iter().map(address).collect();
+    assert_eq!(ips.len(), 4);
+    assert!(
+        refused
+            .iter()
+            .all(|answer| reason(answer, 409) == "exhausted")
+    );
+    assert_eq!(server.rows("").len(), 4);
+}
+
+#[test]
+fn of_many_containers_of_one_pod_one_is_served_and_the_others_wait_for_it() {
+    let home = Home::new(SEED);
+    let server = home.start();
+    let ask = |n: usize| server.attach_container(&format!("c{n}"), &db());
+    let answers: Vec<_> = thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|n| scope.spawn(move || ask(n))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 200);
+    assert_eq!((served.len(), server.rows("podName=db-0").len()), (1, 1));
+    assert!(
+        refused
+            .iter()
+            .all(|answer| reason(answer, 409) == "waitingFor")
+    );
+}
