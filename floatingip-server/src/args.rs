@@ -57,6 +57,22 @@ pub enum Command {
     /// configuration to start with, 1 for any other fault.
     #[command(after_long_help = EXAMPLES)]
     Standalone(Standalone),
+    /// Copies the addresses of a standalone server, its journal and its last good configuration, all as of
+    /// one moment, to a file.
+    ///
+    /// The file is there once it is whole and flushed, for this user alone to read: it tells who has which
+    /// address. A file that is there already is left as it is. Ends with exit code 0 once the backup is
+    /// written, 2 where the same command never works (FILE is there, DIR has no store), 1 for any other
+    /// fault; no file is left then.
+    Backup(Backup),
+    /// Makes the store of a standalone server from a backup, where there is none.
+    ///
+    /// The store is there once every byte of the backup was checked, and every record was read from what
+    /// was made. What happened after the backup is not in it: see to addresses that were given since then
+    /// before the server is started. Ends with exit code 0 once the store is restored, 2 where the same
+    /// command never works (FILE is damaged, cut off or no backup, DIR has a store), 1 for any other fault;
+    /// there is no store then.
+    Restore(Restore),
     /// Serves a Kubernetes cluster, where galaxy-ipam was: the scheduler extender at one port, the /v1 API
     /// at another, the addresses in FloatingIP objects.
     ///
@@ -135,6 +151,38 @@ pub struct Standalone {
         default_value_t = 1_000_000
     )]
     pub journal_limit: u64,
+}
+
+/// How to make a backup.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Backup {
+    /// The folder of the server.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FLOATINGIP_DATA_DIR",
+        default_value = "floatingip-data"
+    )]
+    pub data_dir: PathBuf,
+    /// Where the backup goes; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+}
+
+/// How to restore.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Restore {
+    /// The folder of the server. Made if it is not there.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FLOATINGIP_DATA_DIR",
+        default_value = "floatingip-data"
+    )]
+    pub data_dir: PathBuf,
+    /// The backup; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
 }
 
 /// How log lines look.
@@ -236,7 +284,7 @@ mod tests {
             let args = ["floatingip-server", "kubernetes"].iter().chain(more);
             match Args::try_parse_from(args).unwrap().command {
                 Command::Kubernetes(kubernetes) => kubernetes,
-                Command::Standalone(_) | Command::Verify(_) => panic!("another command"),
+                _ => panic!("another command"),
             }
         };
         let defaults = parse(&[]);

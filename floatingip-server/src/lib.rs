@@ -5,9 +5,11 @@ mod api;
 pub mod app;
 pub mod args;
 pub mod backend;
+pub mod backup;
 pub mod clock;
 pub mod config_file;
 mod desk;
+mod draft;
 mod explained;
 pub mod kubernetes;
 pub mod native;
@@ -30,6 +32,22 @@ pub fn run(args: Args) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let code = error.exit_code();
+                telemetry::complain(&anyhow::Error::new(error));
+                code
+            }
+        },
+        Command::Backup(settings) => match backup::run(&settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let code = error.exit_code();
+                telemetry::complain(&anyhow::Error::new(error));
+                code
+            }
+        },
+        Command::Restore(settings) => match backup::restore(&settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let code = backup::exit_code(&error);
                 telemetry::complain(&anyhow::Error::new(error));
                 code
             }

@@ -4,6 +4,7 @@
 //! every page, and an honest word on failed commits.
 
 mod apps;
+pub mod backup;
 mod database;
 mod error;
 mod format;

@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, reason = "a target panics at a finding")]
 
 pub mod annotations;
+pub mod backup;
 pub mod config;
 pub mod engine_ops;
 pub mod extender;
@@ -20,8 +21,9 @@ pub mod requests;
 pub type Check = fn(&[u8]);
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Check); 8] = [
+pub const TARGETS: [(&str, Check); 9] = [
     ("annotations", annotations::check),
+    ("backup", backup::check),
     ("config", config::check),
     ("engine_ops", engine_ops::check),
     ("extender", extender::check),

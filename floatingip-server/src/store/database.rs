@@ -13,8 +13,9 @@ use tracing::{error, info};
 
 use super::error::OpenError;
 use super::tables;
+use crate::draft::flush_folder;
 
-const FILE: &str = "floatingip.redb";
+pub(super) const FILE: &str = "floatingip.redb";
 const NEW_FILE: &str = "floatingip.redb.new";
 const LOCK_FILE: &str = "floatingip.lock";
 
@@ -53,21 +54,25 @@ impl DatabaseFile {
     /// Locks the folder, and opens the file in it; makes both if need be. The lock file stays behind,
     /// unlocked, when the server ends.
     pub(super) fn in_folder(dir: &Path) -> Result<Self, OpenError> {
-        let folder_error = |source| OpenError::Folder {
-            dir: dir.to_path_buf(),
-            source,
-        };
-        // Who owns which address is for the server's user alone; a folder that is there stays as it is.
-        let private = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir);
-        private.map_err(folder_error)?;
-        let lock = lock(dir, folder_error)?;
+        let lock = lock_folder(dir)?;
         let path = dir.join(FILE);
-        if !path.try_exists().map_err(folder_error)? {
+        if !is_there(dir, &path)? {
             create(dir, &path)?;
         }
+        Self::locked(path, lock)
+    }
+
+    /// Locks the folder and opens the file in it; makes neither.
+    pub(super) fn there_in_folder(dir: &Path) -> Result<Self, OpenError> {
+        let path = dir.join(FILE);
+        if !is_there(dir, &path)? {
+            return Err(OpenError::Missing { path });
+        }
+        let lock = lock(dir)?;
+        Self::locked(path, lock)
+    }
+
+    fn locked(path: PathBuf, lock: File) -> Result<Self, OpenError> {
         let file = path.clone();
         Self::with_opener(path, Box::new(move || builder().open(&file)), Some(lock))
     }
@@ -158,9 +163,32 @@ pub(super) fn builder() -> redb::Builder {
     builder
 }
 
+/// Makes the folder if need be, and locks it until the answer is dropped.
+pub(super) fn lock_folder(dir: &Path) -> Result<File, OpenError> {
+    // Who owns which address is for the server's user alone; a folder that is there stays as it is.
+    let private = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir);
+    private.map_err(folder_error(dir))?;
+    lock(dir)
+}
+
+fn folder_error(dir: &Path) -> impl Fn(io::Error) -> OpenError + '_ {
+    |source| OpenError::Folder {
+        dir: dir.to_path_buf(),
+        source,
+    }
+}
+
+fn is_there(dir: &Path, path: &Path) -> Result<bool, OpenError> {
+    path.try_exists().map_err(folder_error(dir))
+}
+
 /// The lock of the folder. redb locks its file too, but this one also covers the moments when the
 /// file is being made or opened again.
-fn lock(dir: &Path, failed: impl Fn(io::Error) -> OpenError) -> Result<File, OpenError> {
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let failed = folder_error(dir);
     let file = File::options()
         .write(true)
         .create(true)
@@ -183,11 +211,7 @@ fn create(dir: &Path, path: &Path) -> Result<(), OpenError> {
         path: path.to_path_buf(),
         source: Box::new(source),
     };
-    let draft = dir.join(NEW_FILE);
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk(error)),
-        _ => {}
-    }
+    let draft = clear_draft(dir).map_err(disk)?;
     let database = builder()
         .create(&draft)
         .map_err(|error| OpenError::from_redb(path, error))?;
@@ -196,22 +220,26 @@ fn create(dir: &Path, path: &Path) -> Result<(), OpenError> {
         .close()
         .map_err(|error| OpenError::from_redb(path, error))?;
     fs::rename(&draft, path).map_err(disk)?;
-    // The names of a new folder and of a new file survive a power loss only once they are flushed.
-    let parent = dir.canonicalize().map_err(disk)?;
+    flush_folders(dir).map_err(disk)
+}
+
+/// The name of a file in the making, free of what one who was killed has left there.
+pub(super) fn clear_draft(dir: &Path) -> io::Result<PathBuf> {
+    let draft = dir.join(NEW_FILE);
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(draft),
+    }
+}
+
+/// The names of a new folder and of a new file survive a power loss only once they are flushed.
+pub(super) fn flush_folders(dir: &Path) -> io::Result<()> {
+    let parent = dir.canonicalize()?;
     for folder in [Some(parent.as_path()), parent.parent()]
         .into_iter()
         .flatten()
     {
-        flush_folder(folder).map_err(disk)?;
+        flush_folder(folder)?;
     }
     Ok(())
-}
-
-fn flush_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder) {
-        Ok(file) => file.sync_all(),
-        // A parent that this user may not read existed before, and is not ours to flush.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        Err(error) => Err(error),
-    }
 }

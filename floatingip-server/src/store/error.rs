@@ -51,6 +51,12 @@ pub enum OpenError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There is nothing to read.
+    #[error("there is no store at {path}: name the folder that the server uses with --data-dir")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of the right name that something else wrote.
     #[error(
         "{path} is not a store of this server: move it away, or choose another folder with --data-dir"

@@ -10,11 +10,12 @@ use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::{LoadError, Snapshot};
 use floatingip_core::{Owner, PoolName, Record};
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
 use super::apps::AppRow;
+use super::backup::Column;
 use super::error::OpenError;
 use super::format::{self, AddressKey, AppKey, FormatError, Names, STORE_FORMAT};
 
@@ -93,23 +94,60 @@ impl<'txn> Tables<'txn> {
     }
 }
 
+/// What is done with every table, whatever is in it.
+pub(super) trait Visitor {
+    type Error;
+
+    fn table<K: Column + Key, V: Column>(
+        &mut self,
+        definition: TableDefinition<'static, K, V>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Shows every table there can be. A backup has those that are shown here, and no others.
+pub(super) fn for_each<V: Visitor>(visitor: &mut V) -> Result<(), V::Error> {
+    visitor.table(META)?;
+    visitor.table(ADDRESSES)?;
+    visitor.table(POOLS)?;
+    visitor.table(DOCUMENTS)?;
+    visitor.table(APPS)?;
+    visitor.table(JOURNAL)?;
+    visitor.table(JOURNAL_ORDER)
+}
+
 /// Makes the tables of a new file; checks the format of an old one.
 pub(super) fn prepare(database: &Database, path: &Path) -> Result<(), OpenError> {
-    let failed = |error: redb::Error| OpenError::from_redb(path, error);
-    match stored_format(database).map_err(failed)? {
+    let stored = stored_format(database);
+    match stored.map_err(|error| OpenError::from_redb(path, error))? {
+        Stored::Nothing => create(database).map_err(|error| OpenError::from_redb(path, error)),
+        stored => check_format(stored, path),
+    }
+}
+
+/// Whether it is a store that this server reads. One without any table is none.
+pub(super) fn check(database: &Database, path: &Path) -> Result<(), OpenError> {
+    let stored = stored_format(database);
+    check_format(
+        stored.map_err(|error| OpenError::from_redb(path, error))?,
+        path,
+    )
+}
+
+fn check_format(stored: Stored, path: &Path) -> Result<(), OpenError> {
+    match stored {
         Stored::Format(STORE_FORMAT) => Ok(()),
         Stored::Format(found) if found > STORE_FORMAT => Err(OpenError::Newer {
             path: path.to_path_buf(),
             found,
             supported: STORE_FORMAT,
         }),
-        Stored::Nothing => create(database).map_err(failed),
-        Stored::Format(_) | Stored::SomethingElse => Err(OpenError::Foreign {
+        Stored::Nothing | Stored::Format(_) | Stored::SomethingElse => Err(OpenError::Foreign {
             path: path.to_path_buf(),
         }),
     }
 }
 
+#[derive(Clone, Copy)]
 enum Stored {
     Nothing,
     Format(u64),

@@ -29,6 +29,16 @@ fn the_help_teaches() {
 }
 
 #[test]
+fn backup_and_restore_say_what_they_do() {
+    for (command, help) in [
+        ("backup", include_str!("../golden/help-backup.txt")),
+        ("restore", include_str!("../golden/help-restore.txt")),
+    ] {
+        assert_eq!(text(&[command, "--help"]), help);
+    }
+}
+
+#[test]
 fn verify_says_what_it_checks_and_when_it_cannot() {
     assert_eq!(
         text(&["verify", "--help"]),

@@ -3,6 +3,8 @@
 //! Every test has a folder, ports and processes of its own. Every wait has an end.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod command_line;
