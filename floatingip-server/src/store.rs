@@ -11,8 +11,9 @@ mod journal;
 mod tables;
 mod writer;
 
+use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -22,6 +23,7 @@ use floatingip_core::plan::{Batch, Entry};
 use floatingip_core::record::Version;
 use floatingip_core::store::{Answer, LoadError, Snapshot};
 use floatingip_core::times::Times;
+use redb::{DatabaseError, StorageBackend};
 use tokio::sync::oneshot;
 
 pub use self::apps::{AppChange, AppError, AppRow, Apps, MOST_APPS, MOST_NAMED_NODES, Told};
@@ -106,6 +108,23 @@ impl EmbeddedStore {
     /// See [`OpenError`].
     pub fn in_memory() -> Result<Self, OpenError> {
         Self::start(DatabaseFile::in_memory()?, Options::default())
+    }
+
+    /// A store on another kind of disk than a file, which `open` opens at first and after each error:
+    /// for tests and benchmarks of disks that fail or are slow.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn on_disk<B: StorageBackend>(
+        open: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        let opener = move || {
+            let disk = open().map_err(|error| DatabaseError::Storage(error.into()))?;
+            database::builder().create_with_backend(disk)
+        };
+        let path = PathBuf::from("disk");
+        let file = DatabaseFile::with_opener(path, Box::new(opener), None)?;
+        Self::start(file, Options::default())
     }
 
     fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {

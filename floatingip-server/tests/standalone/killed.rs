@@ -1,6 +1,6 @@
 //! SIGKILL at random moments, under many clients at once: what was acknowledged is found again.
 //!
-//! Each client has pools of its own, of which it knows everything, and all of them quarrel about a few
+//! Each client has pools and pods of its own, of which it knows everything, and all of them quarrel about a few
 //! more. After each kill the folder is compared with what they know, before any server has seen it.
 //! `FLOATINGIP_KILLS` says how many kills, `FLOATINGIP_SEED` what is asked and roughly when they come.
 
@@ -8,6 +8,7 @@ mod board;
 mod client;
 mod found;
 mod operation;
+mod pod;
 mod pool;
 mod register;
 mod wire;

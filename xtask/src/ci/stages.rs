@@ -89,7 +89,7 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 10;
     pub(super) const FUZZ_TARGETS: usize = 8;
     pub(super) const EXAMPLES: usize = 5;
-    pub(super) const BENCHES: usize = 4;
+    pub(super) const BENCHES: usize = 5;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
     pub(super) const CLUSTER_TESTS: usize = 19;

@@ -9,6 +9,7 @@ use super::Broken;
 use super::board::{Board, LARGEST_SHARED, SHARED};
 use super::found::Found;
 use super::operation::Operation;
+use super::pod::Slot;
 use super::pool::Pool;
 use super::wire::Connection;
 use crate::client::Answer;
@@ -21,6 +22,7 @@ pub(super) struct Client {
     number: usize,
     random: Rng,
     pools: [Pool; 2],
+    slots: [Slot; 3],
     marks: BTreeSet<IpAddr>,
     /// Asked and not answered.
     open: Option<Operation>,
@@ -45,6 +47,8 @@ impl Client {
             number,
             random,
             pools: ["a", "b"].map(|pool| Pool::new(format!("client-{number}-{pool}"))),
+            slots: [(0, ""), (1, "immutable"), (2, "never")]
+                .map(|(ordinal, policy)| Slot::new(number, ordinal, policy)),
             marks: BTreeSet::new(),
             open: None,
         }
@@ -86,6 +90,7 @@ impl Client {
             }
             (1, _, Some(ip)) => Operation::Lift { ip: *ip },
             (2, ..) => of_all(random),
+            (turn @ 3..=11, ..) => self.slots[usize::from(turn % 3)].next(random),
             (turn, ..) => self.pools[usize::from(turn % 2)].next(random),
         }
     }
@@ -99,6 +104,10 @@ impl Client {
     ) -> Result<(), End> {
         let at_stake = self.pool(operation).map(|pool| pool.at_stake(operation));
         board.disclaim(&at_stake.unwrap_or_default());
+        let at_stake = self
+            .slot(operation)
+            .and_then(|slot| slot.at_stake(operation));
+        board.disclaim(&at_stake.into_iter().collect());
         self.open = Some(operation.clone());
         let answer = connection
             .ask(&operation.request())
@@ -115,6 +124,11 @@ impl Client {
     fn pool(&mut self, operation: &Operation) -> Option<&mut Pool> {
         let name = operation.pool()?;
         self.pools.iter_mut().find(|pool| pool.name == name)
+    }
+
+    fn slot(&mut self, operation: &Operation) -> Option<&mut Slot> {
+        let name = operation.pod()?;
+        self.slots.iter_mut().find(|slot| slot.pod == name)
     }
 
     fn hear(
@@ -139,6 +153,17 @@ impl Client {
                 self.pool(operation)
                     .map_or(Ok(()), |pool| pool.listed(ips))?;
             }
+            Operation::Attach { container, .. } => {
+                let ip = attached(answer);
+                board.claim(self.number, &BTreeSet::from([ip]))?;
+                let slot = self.slot(operation);
+                slot.map_or(Ok(()), |slot| slot.attached(ip, container))?;
+            }
+            Operation::Detach { .. } => {
+                if let Some(slot) = self.slot(operation) {
+                    slot.detached();
+                }
+            }
             _ => {
                 if let Some(pool) = self.pool(operation) {
                     pool.acknowledged(operation);
@@ -161,6 +186,11 @@ impl Client {
             let of_it = open.as_ref().filter(|open| open.pool() == Some(&pool.name));
             written |= pool.compare(found, of_it)?;
             board.claim(self.number, &pool.known)?;
+        }
+        for slot in &mut self.slots {
+            let of_it = open.as_ref().filter(|open| open.pod() == Some(&slot.pod));
+            written |= slot.compare(found, of_it)?;
+            board.claim(self.number, &slot.certain().into_iter().collect())?;
         }
         // It may have been done in part: asked again, it comes to its end.
         let unfinished = |open: &Operation| matches!(open, Operation::Put { .. });
@@ -242,4 +272,11 @@ fn listed(answer: &Answer) -> BTreeSet<IpAddr> {
     let rows = page["content"].as_array().unwrap().iter();
     rows.map(|row| row["ip"].as_str().unwrap().parse().unwrap())
         .collect()
+}
+
+/// The only address of an interface.
+fn attached(answer: &Answer) -> IpAddr {
+    let has = answer.json(200);
+    let text = has["ipinfos"][0]["ip"].as_str().unwrap();
+    text.split_once('/').unwrap().0.parse().unwrap()
 }

@@ -82,7 +82,8 @@ impl Found {
     /// The addresses of a pool that no pod has.
     pub(super) fn take_pool(&mut self, name: &str) -> BTreeSet<IpAddr> {
         self.pools.remove(name);
-        self.take(|owner| matches!(owner, Owner::Pool(pool) if pool.to_string() == name))
+        let mine = |owner: &Owner| matches!(owner, Owner::Pool(pool) if pool.as_str() == name);
+        self.take(mine).into_iter().map(|(ip, _)| ip).collect()
     }
 
     /// The addresses that are marked for this reason.
@@ -94,11 +95,12 @@ impl Found {
         marked
     }
 
-    fn take(&mut self, mine: impl Fn(&Owner) -> bool) -> BTreeSet<IpAddr> {
+    /// What these owners have.
+    pub(super) fn take(&mut self, mine: impl Fn(&Owner) -> bool) -> Vec<(IpAddr, Owner)> {
         let taken = self
             .records
             .extract_if(.., |_, (_, record)| mine(&record.owner));
-        taken.map(|(ip, _)| ip).collect()
+        taken.map(|(ip, (_, record))| (ip, record.owner)).collect()
     }
 
     /// Everything was somebody's.

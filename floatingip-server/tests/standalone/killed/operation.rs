@@ -20,6 +20,15 @@ pub(super) enum Operation {
     Quarantine { ip: IpAddr, reason: String },
     /// Let others have it again.
     Lift { ip: IpAddr },
+    /// Give a container of a pod its address, or tell it once more.
+    Attach {
+        pod: String,
+        app: String,
+        policy: &'static str,
+        container: String,
+    },
+    /// A container has ended.
+    Detach { pod: String, container: String },
 }
 
 /// An operation as HTTP has it.
@@ -32,6 +41,8 @@ pub(super) struct Request {
 
 /// More than any pool has.
 const PAGE: usize = 100;
+const NODE: &str = "node-1";
+const NETWORK: &str = "lan";
 /// Seconds: longer than any run.
 const LONG: u32 = 86_400;
 
@@ -48,7 +59,15 @@ impl Operation {
             | Self::Delete { pool }
             | Self::Release { pool, .. }
             | Self::List { pool } => Some(pool),
-            Self::Quarantine { .. } | Self::Lift { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The pod that it is about.
+    pub(super) fn pod(&self) -> Option<&str> {
+        match self {
+            Self::Attach { pod, .. } | Self::Detach { pod, .. } => Some(pod),
+            _ => None,
         }
     }
 
@@ -84,6 +103,22 @@ impl Operation {
                 json!({"reason": reason, "seconds": LONG}).to_string(),
             ),
             Self::Lift { ip } => ("DELETE", format!("/v1/ip/{ip}/quarantine"), String::new()),
+            Self::Attach {
+                pod,
+                app,
+                policy,
+                container,
+            } => {
+                let body = json!({
+                    "nodeName": NODE, "network": NETWORK, "containerID": container, "interface": "eth0",
+                    "appType": "statefulset", "appName": app, "podName": pod, "policy": policy,
+                });
+                ("POST", "/v1/attachment".to_owned(), body.to_string())
+            }
+            Self::Detach { container, .. } => {
+                let path = format!("/v1/attachment/{NODE}/{NETWORK}/{container}/eth0");
+                ("DELETE", path, String::new())
+            }
         };
         Request { method, path, body }
     }
