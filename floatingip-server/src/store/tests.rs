@@ -249,7 +249,7 @@ async fn child_that_writes_and_waits_to_be_killed() {
     };
     let store = EmbeddedStore::open(Path::new(&folder)).unwrap();
     println!("\nanswered {:?}", store.apply(&web(1)).await);
-    let _ = std::io::stdin().read_line(&mut String::new());
+    let _ = io::stdin().read_line(&mut String::new());
 }
 
 fn child(folder: &TempDir) -> Child {
