@@ -177,3 +177,75 @@ async fn forget_gone(core: &Core, app: &AppRef) {
         error!(%app, "a deleted app is not forgotten yet, the next sweep tries again: {error}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use floatingip_core::ReleasePolicy;
+    use floatingip_core::config::{Config, Strictness};
+    use floatingip_core::orchestrator::Place;
+    use floatingip_core::testing::fixture::{attachment, pod};
+
+    use super::*;
+    use crate::store::EmbeddedStore;
+
+    const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2~10.0.70.9"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1"}]"#;
+
+    /// A pod of the StatefulSet `db`.
+    fn wanted(name: &str) -> Wanted {
+        let fixture = pod(name).of_statefulset("db");
+        let tenant = fixture.owner().tenant().unwrap().clone();
+        let request = PodRequest::new(tenant, fixture.pod(), ReleasePolicy::Immutable);
+        Wanted {
+            request: request.unwrap().with_attachment(attachment("node-1", name)),
+            place: Place::Anywhere,
+        }
+    }
+
+    async fn workloads() -> Workloads {
+        let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
+        let store = EmbeddedStore::in_memory().unwrap();
+        let core = super::super::start(0, config.into_topology(), store).await;
+        Workloads::new(Arc::new(core.unwrap()), Writes::default())
+    }
+
+    /// As a server leaves it that dies between the two.
+    #[tokio::test]
+    async fn a_deletion_that_was_cut_off_after_its_first_write_is_finished_by_the_sweep() {
+        let workloads = workloads().await;
+        let app = wanted("db-0").request.tenant().app_ref().unwrap();
+        workloads.attach(wanted("db-0")).await.unwrap();
+        workloads.attach(wanted("db-1")).await.unwrap();
+        workloads
+            .detach(attachment("node-1", "db-1"))
+            .await
+            .unwrap();
+        let gone = AppChange::Tell(app.clone(), Told::Gone);
+        workloads.change(gone).await.unwrap();
+        let core = &workloads.core;
+        assert_eq!(core.engine().len(), 2);
+
+        core.sweep().await.unwrap();
+        forget_all_gone(core).await;
+        assert_eq!(core.engine().len(), 1, "the reserve is free");
+        assert!(
+            core.world().app(&app).is_gone(),
+            "a pod still depends on it"
+        );
+        workloads
+            .end_pod(wanted("db-0").request.pod().uid.clone())
+            .await
+            .unwrap();
+        assert!(core.engine().is_empty());
+        forget_all_gone(core).await;
+        assert!(core.world().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_deletion_of_what_nobody_knows_writes_nothing() {
+        let workloads = workloads().await;
+        let app = wanted("db-0").request.tenant().app_ref().unwrap();
+        assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
+        assert_eq!(workloads.app(&app), None);
+        assert_eq!(workloads.core.store().counts().commits, 0);
+    }
+}

@@ -29,7 +29,22 @@ fn a_pod_that_was_refused_is_told_why_now() {
     let has_none = explain("second").json(200);
     assert_eq!(has_none["pod"]["addresses"], json!([]));
     assert_eq!(has_none["nodes"][0]["examples"], json!(["node-1"]));
+    assert_eq!(has_none["nodes"][0]["subnets"][0][0]["reason"], "is full");
     assert!(has_none["nodes"][0]["reason"].is_string());
+    assert_eq!(has_none["pod"]["slot"], "pod name second");
+    assert_eq!(has_none["pod"]["policy"], 2);
+    let pooled =
+        json!({"appType": "statefulset", "appName": "db", "podName": "db-3", "poolName": "blue"});
+    server.attach_container("c3", &pooled).json(409);
+    let pod = &explain("db-3").json(200)["pod"];
+    assert_eq!(
+        (&pod["slot"], &pod["poolName"]),
+        (&json!("ordinal 3"), &json!("blue"))
+    );
+    assert!(
+        pod["app"].as_str().is_some_and(|app| app.contains("db")),
+        "{pod}"
+    );
 
     server.detach("node-1", "c1");
     let would = explain("second").json(200);
