@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cluster;
+mod journal;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 
 pub use cluster::{Access, Kubernetes, Verify};
+pub use journal::{Age, AgeError, Journal};
 
 /// Gives pods addresses of the data-centre network, and keeps them as their release policy says.
 #[derive(Debug, Parser)]
@@ -143,14 +145,9 @@ pub struct Standalone {
         default_value_t = 0
     )]
     pub pool_headroom: u32,
-    /// How many lines the journal keeps.
-    #[arg(
-        long,
-        value_name = "N",
-        env = "FLOATINGIP_JOURNAL_LIMIT",
-        default_value_t = 1_000_000
-    )]
-    pub journal_limit: u64,
+    /// What is kept of what happened.
+    #[command(flatten)]
+    pub journal: Journal,
 }
 
 /// How to make a backup.

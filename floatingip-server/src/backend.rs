@@ -305,6 +305,9 @@ pub struct History {
     pub more: bool,
     /// Whether nothing that belongs to the answer was dropped from the journal.
     pub complete: bool,
+    /// The latest date on any change that was dropped, whatever its address: all that are dated later are
+    /// there. None if none was dropped.
+    pub since: Option<WallTime>,
     /// Who had the address at the moment asked for; none if nobody had it, or nobody knows.
     pub owner: Option<Owner>,
 }

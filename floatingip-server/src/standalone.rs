@@ -28,7 +28,7 @@ use crate::desk::{self, Writes};
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
-use crate::store::{Apps, EmbeddedStore, OpenError, Options};
+use crate::store::{Apps, EmbeddedStore, OpenError};
 use configuration::{ConfigurationError, Follow, Source, Status};
 use surroundings::Surroundings;
 use workloads::Workloads;
@@ -107,12 +107,7 @@ pub fn run(settings: Standalone) -> Result<(), ServeError> {
 
 async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let hangups = Hangups::hear()?;
-    let store = EmbeddedStore::open_with(
-        &settings.data_dir,
-        Options {
-            journal_limit: settings.journal_limit,
-        },
-    )?;
+    let store = EmbeddedStore::open_with(&settings.data_dir, settings.journal.options())?;
     let source = Source::new(settings.config.clone(), settings.galaxy_compat);
     let first = configuration::first(&source, &store).await?;
     let core = Arc::new(start(settings.pool_headroom, first.topology, store).await?);

@@ -3,12 +3,14 @@
 //! The database is redb: pure Rust, one file, transactions that survive power loss, checksums on
 //! every page, and an honest word on failed commits.
 
+mod age;
 mod apps;
 pub mod backup;
 mod database;
 mod error;
 mod format;
 mod journal;
+mod keep;
 mod tables;
 mod writer;
 
@@ -17,7 +19,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use floatingip_core::Store;
 use floatingip_core::plan::{Batch, Entry};
@@ -34,6 +36,7 @@ pub use self::writer::Counts;
 
 use crate::backend::{History, HistoryQuestion};
 
+use self::age::RunningClock;
 use self::database::DatabaseFile;
 use self::writer::Writer;
 
@@ -73,15 +76,21 @@ pub struct EmbeddedStore {
 /// How a store is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The most entries of the journal; the oldest go first. At about 300 bytes each the default
-    /// of a million makes the file some 300 MB larger at most.
+    /// The most entries of the journal; the oldest go first.
     pub journal_limit: u64,
+    /// The most bytes of them, as they stand in the file with their keys.
+    pub journal_bytes: u64,
+    /// Entries that are older go too, to the hour; none keeps them as long as there is room. Age counts
+    /// while a server runs; a time without one counts at most a day.
+    pub journal_age: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             journal_limit: 1_000_000,
+            journal_bytes: 512 << 20,
+            journal_age: Some(Duration::from_secs(90 * 24 * 60 * 60)),
         }
     }
 }
@@ -129,9 +138,17 @@ impl EmbeddedStore {
     }
 
     fn start(file: DatabaseFile, options: Options) -> Result<Self, OpenError> {
+        Self::start_at(file, options, RunningClock::system())
+    }
+
+    fn start_at(
+        file: DatabaseFile,
+        options: Options,
+        clock: RunningClock,
+    ) -> Result<Self, OpenError> {
         let file = Arc::new(file);
         let apps = Apps::default();
-        let writer = Writer::start(Arc::clone(&file), options.journal_limit, apps.clone());
+        let writer = Writer::start(Arc::clone(&file), options, clock, apps.clone());
         Ok(Self {
             file,
             writer: writer.map_err(OpenError::Thread)?,

@@ -77,7 +77,7 @@ pub(crate) async fn tell<B: Backend>(
     Extension(permit): Extension<Permit>,
     body: Json,
 ) -> Answered {
-    let (app, state) = body.object()?.read::<AppRequest>()?.told()?;
+    let (app, state) = body.read::<AppRequest>()?.told()?;
     let backend = Arc::clone(&api.backend);
     let freed = to_the_end(permit, async move {
         let native = backend.native().ok_or(ApiError::FromCluster)?;

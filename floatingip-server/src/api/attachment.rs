@@ -17,7 +17,7 @@ use super::apps::{Served, done};
 use super::dto::{Answered, pretty};
 use super::error::ApiError;
 use super::extract::{Json, Segments};
-use super::field::{FieldFault, attachment, name};
+use super::field::{FieldFault, Object, attachment, name};
 use super::guard::{Permit, to_the_end};
 use crate::app::Api;
 use crate::backend::Backend;
@@ -38,7 +38,7 @@ pub(crate) async fn attach<B: Backend>(
     Extension(permit): Extension<Permit>,
     body: Json,
 ) -> Answered {
-    let wanted = body.object()?.read::<AttachRequest>()?.wanted()?;
+    let wanted = body.read::<AttachRequest>()?.wanted()?;
     let backend = Arc::clone(&api.backend);
     let attached = to_the_end(permit, async move {
         let native = backend.native().ok_or(ApiError::FromCluster)?;
@@ -76,7 +76,7 @@ pub(crate) async fn collect<B: Backend>(
     Extension(permit): Extension<Permit>,
     body: Json,
 ) -> Answered {
-    let left = body.object()?.read::<GcRequest>()?.left()?;
+    let left = body.read::<GcRequest>()?.left()?;
     let backend = Arc::clone(&api.backend);
     to_the_end(permit, async move {
         let native = backend.native().ok_or(ApiError::FromCluster)?;
@@ -92,7 +92,7 @@ pub(crate) async fn collect<B: Backend>(
 struct GcRequest {
     node_name: String,
     network: String,
-    valid: Vec<Valid>,
+    valid: Vec<Object<Valid>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,7 +108,7 @@ impl GcRequest {
         let (node, network) = (&self.node_name, &self.network);
         let valid = self.valid.iter();
         let valid: Result<BTreeSet<Attachment>, _> = valid
-            .map(|valid| attachment([node, network, &valid.container_id, &valid.interface]))
+            .map(|Object(valid)| attachment([node, network, &valid.container_id, &valid.interface]))
             .collect();
         Ok(Left {
             node: name("nodeName", node)?,

@@ -15,6 +15,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Number, Value};
 
 use super::error::ApiError;
+use super::field::Object;
 
 /// `httputil.Resp`.
 #[derive(Debug, Serialize)]
@@ -158,7 +159,7 @@ pub(super) fn timestamp(time: WallTime) -> Option<Timestamp> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReleaseRequest {
-    pub(crate) ips: Vec<ReleaseItem>,
+    pub(crate) ips: Vec<Object<ReleaseItem>>,
 }
 
 /// `api.FloatingIP` as it is sent back for release: only `ip` is required. The fields with an

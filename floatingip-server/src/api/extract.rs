@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use super::field::Object;
 use super::params::{Params, decode_segment};
 
 /// The longest body that is read, in bytes: a release of about ten thousand addresses.
@@ -95,17 +96,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IpPath {
 pub(crate) struct Json(Value);
 
 impl Json {
-    /// The body as a `T`, or the place where it is none.
+    /// The body, an object, as a `T`, or the place where it is none.
     pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
-        serde_path_to_error::deserialize(self.0).map_err(|error| misfit(&error))
-    }
-
-    /// Refuses all but an object: a list would be taken for the fields in their order.
-    pub(crate) fn object(self) -> Result<Self, ApiError> {
-        match self.0.is_object() {
-            true => Ok(self),
-            false => Err(ApiError::Body("expected an object".to_owned())),
-        }
+        let read = serde_path_to_error::deserialize(self.0);
+        read.map(|Object(body)| body)
+            .map_err(|error| misfit(&error))
     }
 
     /// Treats objects as Go does: a key that differs from a known one in case alone is that one,

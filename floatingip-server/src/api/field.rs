@@ -1,11 +1,13 @@
 //! Fields of the native resource: names as they may be, each fault with its field.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use floatingip_core::Name;
 use floatingip_core::record::Attachment;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use thiserror::Error;
 
 use super::dto::integer;
@@ -100,6 +102,30 @@ pub(crate) fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<IpA
             .map_err(|_| Fault::Address(text.clone()).at(field))
     };
     texts.iter().map(address).collect()
+}
+
+/// Fields in braces, and in nothing else: serde would take a list for the fields in their order.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+    }
 }
 
 /// A field that is there has a value: `null` is none.

@@ -79,6 +79,8 @@ struct HistoryAnswer {
     ip: IpAddr,
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<Who>,
@@ -98,6 +100,7 @@ impl HistoryAnswer {
             },
             ip: question.ip,
             complete: history.complete,
+            since: history.since.and_then(timestamp),
             at: question.at.and_then(timestamp),
             owner: history.owner.as_ref().and_then(who),
             entries: history.entries.iter().map(Line::from).collect(),

@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::dto::{Answered, ListAnswer, ReleaseAnswer, ReleaseItem, ReleaseRequest, pretty};
 use super::error::ApiError;
 use super::extract::Json;
+use super::field::Object;
 use super::guard::{Permit, to_the_end};
 use super::listing;
 use super::params::Params;
@@ -66,7 +67,7 @@ const FIELDS: &[&str] = &[
 fn entries(request: ReleaseRequest) -> Result<Vec<Named>, ApiError> {
     let mut entries = Vec::with_capacity(request.ips.len());
     let mut faults = Vec::new();
-    for (at, item) in request.ips.into_iter().enumerate() {
+    for (at, Object(item)) in request.ips.into_iter().enumerate() {
         match entry(item) {
             Ok(entry) => entries.push(entry),
             Err(fault) => faults.push(format!("ips[{at}].{fault}")),

@@ -60,7 +60,7 @@ pub(crate) async fn quarantine<B: Backend>(
         Mode::Standard => body,
         Mode::Galaxy => body.leniently(&["reason", "mac", "seconds"])?,
     };
-    let request: QuarantineRequest = body.object()?.read()?;
+    let request: QuarantineRequest = body.read()?;
     let quarantine = Quarantine {
         ip,
         reason: reason(request.reason)?,

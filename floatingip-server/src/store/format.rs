@@ -9,6 +9,7 @@
 //! alone: whoever changes a struct in [`wire`] adds a format instead.
 
 mod app;
+mod segment;
 mod wire;
 
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(super) use app::{AppKey, app_bytes, app_key, app_row, key_app};
+pub(super) use segment::{Segment, segment_bytes, segment_value};
 pub(super) use wire::{AddressValue, EntryValue, Names, PoolValue};
 
 /// The newest layout of the whole file (which tables there are, and their keys) that is understood.

@@ -8,7 +8,8 @@ use floatingip_core::store::LoadError;
 use floatingip_core::{Owner, WallTime};
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use super::format::{self, Names};
+use super::format::{self, AddressKey, Names};
+use super::keep::{self, JOURNAL};
 use super::tables::{self, damaged, unreadable};
 use crate::backend::{History, HistoryQuestion};
 
@@ -19,10 +20,12 @@ pub(super) fn answer(
 ) -> Result<History, LoadError> {
     let transaction = database.begin_read().map_err(unreadable)?;
     let whole = tables::dropped(&transaction)? == Version(0);
-    match question.at {
+    let mut told = match question.at {
         None => page(&transaction, question, whole),
         Some(at) => moment(&transaction, question.ip, at, whole),
-    }
+    }?;
+    told.since = keep::since(&transaction).map_err(unreadable)?;
+    Ok(told)
 }
 
 fn page(
@@ -44,7 +47,7 @@ fn page(
         entries,
         more,
         complete: whole || more,
-        owner: None,
+        ..History::default()
     })
 }
 
@@ -55,29 +58,44 @@ fn moment(
     at: WallTime,
     whole: bool,
 ) -> Result<History, LoadError> {
+    let end = keep::end_of(transaction, at).map_err(unreadable)?;
     let mut found = None;
-    let mut oldest = None;
-    walk(transaction, ip, Version(u64::MAX), |version, entry| {
-        if entry.at <= at {
-            found = Some((version, entry));
-            return false;
-        }
-        oldest = Some(entry);
-        true
+    walk(transaction, ip, end, |version, entry| {
+        found = (entry.at <= at).then_some((version, entry));
+        found.is_none()
     })?;
-    let owner = match (&found, oldest) {
-        (Some((_, entry)), _) => entry.to.clone(),
-        // What was dropped may have been dated before: nobody knows.
-        (None, _) if !whole => None,
-        (None, Some(oldest)) => oldest.from,
-        (None, None) => tables::owner(transaction, ip)?,
+    let since = keep::since(transaction).map_err(unreadable)?;
+    // All that was dropped is dated before: the oldest entry that is there says what it came to.
+    let known = whole || since.is_some_and(|since| since <= at);
+    let owner = match &found {
+        Some((_, entry)) => entry.to.clone(),
+        None if known => before_all(transaction, ip)?,
+        None => None,
     };
     Ok(History {
-        complete: whole || found.is_some(),
+        complete: known || found.is_some(),
         entries: found.into_iter().collect(),
-        more: false,
         owner: owner.filter(|owner| *owner != Owner::Nobody),
+        ..History::default()
     })
+}
+
+/// Who had the address before the oldest entry about it, or has it, where there is none.
+fn before_all(transaction: &ReadTransaction, ip: IpAddr) -> Result<Option<Owner>, LoadError> {
+    let table = transaction.open_table(JOURNAL).map_err(unreadable)?;
+    let key = format::address_key(ip);
+    let mut rows = table
+        .range((&key, 0)..=(&key, u64::MAX))
+        .map_err(unreadable)?;
+    match rows.next() {
+        Some(row) => {
+            let (place, bytes) = row.map_err(unreadable)?;
+            let version = Version(place.value().1);
+            let entry = read_entry(&key, version, bytes.value(), ip, &mut Names::default())?;
+            Ok(entry.from)
+        }
+        None => tables::owner(transaction, ip),
+    }
 }
 
 /// Shows the address's entries before a version, the latest first, as long as `more` says so.
@@ -87,9 +105,7 @@ fn walk(
     before: Version,
     mut more: impl FnMut(Version, Entry) -> bool,
 ) -> Result<(), LoadError> {
-    let table = transaction
-        .open_table(tables::JOURNAL)
-        .map_err(unreadable)?;
+    let table = transaction.open_table(JOURNAL).map_err(unreadable)?;
     let key = format::address_key(ip);
     let mut names = Names::default();
     let rows = table
@@ -98,12 +114,22 @@ fn walk(
     for row in rows.rev() {
         let (place, bytes) = row.map_err(unreadable)?;
         let version = Version(place.value().1);
-        let entry = format::entry_value(&key, bytes.value())
-            .and_then(|value| value.entry(&mut names))
-            .map_err(|error| damaged(format!("journal entry {version} of {ip}"), error))?;
+        let entry = read_entry(&key, version, bytes.value(), ip, &mut names)?;
         if !more(version, entry) {
             break;
         }
     }
     Ok(())
+}
+
+fn read_entry(
+    key: &AddressKey,
+    version: Version,
+    bytes: &[u8],
+    ip: IpAddr,
+    names: &mut Names,
+) -> Result<Entry, LoadError> {
+    format::entry_value(key, bytes)
+        .and_then(|value| value.entry(names))
+        .map_err(|error| damaged(format!("journal entry {version} of {ip}"), error))
 }

@@ -8,33 +8,34 @@ use floatingip_core::owner::AppRef;
 use floatingip_core::plan::Entry;
 use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::{LoadError, Snapshot};
-use floatingip_core::{Owner, PoolName, Record};
+use floatingip_core::{Owner, PoolName, Record, WallTime};
 use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
+use super::Options;
+use super::age::Reading;
 use super::apps::AppRow;
 use super::backup::Column;
 use super::error::OpenError;
 use super::format::{self, AddressKey, AppKey, FormatError, Names, STORE_FORMAT};
+use super::keep::{self, JOURNAL, Journal};
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const ADDRESSES: TableDefinition<'_, &AddressKey, &[u8]> = TableDefinition::new("addresses");
 const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
 const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 const APPS: TableDefinition<'_, AppKey<'static>, &[u8]> = TableDefinition::new("apps");
-/// By address, then by the version of the write that the entry tells of.
-pub(super) const JOURNAL: TableDefinition<'_, (&AddressKey, u64), &[u8]> =
-    TableDefinition::new("journal");
-/// The journal's entries from the oldest to the latest, by which it is kept short.
-const JOURNAL_ORDER: TableDefinition<'_, u64, &AddressKey> = TableDefinition::new("journal_order");
 
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 const VERSION: &str = "version";
 /// The version of the latest entry that was dropped from the journal.
 const DROPPED: &str = "journal_dropped";
+/// What the journal's clock and the calendar showed at the last commit.
+const CLOCK: &str = "journal_clock";
+const WALL: &str = "journal_wall";
 
 /// Every table of one write transaction.
 pub(super) struct Tables<'txn> {
@@ -43,8 +44,7 @@ pub(super) struct Tables<'txn> {
     pub(super) documents: Table<'txn, &'static str, &'static [u8]>,
     pub(super) apps: Table<'txn, AppKey<'static>, &'static [u8]>,
     meta: Table<'txn, &'static str, u64>,
-    journal: Table<'txn, (&'static AddressKey, u64), &'static [u8]>,
-    journal_order: Table<'txn, u64, &'static AddressKey>,
+    pub(super) journal: Journal<'txn>,
 }
 
 impl<'txn> Tables<'txn> {
@@ -55,8 +55,7 @@ impl<'txn> Tables<'txn> {
             documents: transaction.open_table(DOCUMENTS)?,
             apps: transaction.open_table(APPS)?,
             meta: transaction.open_table(META)?,
-            journal: transaction.open_table(JOURNAL)?,
-            journal_order: transaction.open_table(JOURNAL_ORDER)?,
+            journal: Journal::open(transaction)?,
         })
     }
 
@@ -70,25 +69,26 @@ impl<'txn> Tables<'txn> {
         Ok(())
     }
 
-    pub(super) fn add_entry(
-        &mut self,
-        key: &AddressKey,
-        version: Version,
-        bytes: &[u8],
-    ) -> Result<(), redb::Error> {
-        self.journal.insert((key, version.0), bytes)?;
-        self.journal_order.insert(version.0, key)?;
+    /// The last reading of the journal's clock.
+    pub(super) fn reading(&self) -> Result<Option<Reading>, redb::Error> {
+        let number = |name| Ok::<_, redb::Error>(self.meta.get(name)?.map(|row| row.value()));
+        let (clock, wall) = (number(CLOCK)?, number(WALL)?);
+        Ok(clock.zip(wall).map(|(clock, wall)| Reading {
+            clock,
+            wall: WallTime::from_nanos(wall),
+        }))
+    }
+
+    pub(super) fn set_reading(&mut self, reading: Reading) -> Result<(), redb::Error> {
+        self.meta.insert(CLOCK, reading.clock)?;
+        self.meta.insert(WALL, reading.wall.as_nanos())?;
         Ok(())
     }
 
-    /// Drops the journal's oldest entries until there are at most `limit`.
-    pub(super) fn trim_journal(&mut self, limit: u64) -> Result<(), redb::Error> {
-        for _ in limit..self.journal_order.len()? {
-            let Some((version, key)) = self.journal_order.pop_first()? else {
-                break;
-            };
-            self.journal.remove((key.value(), version.value()))?;
-            self.meta.insert(DROPPED, version.value())?;
+    /// Drops what the journal has too much.
+    pub(super) fn settle_journal(&mut self, options: &Options) -> Result<(), redb::Error> {
+        if let Some(version) = self.journal.settle(options)? {
+            self.meta.insert(DROPPED, version.0)?;
         }
         Ok(())
     }
@@ -111,16 +111,18 @@ pub(super) fn for_each<V: Visitor>(visitor: &mut V) -> Result<(), V::Error> {
     visitor.table(POOLS)?;
     visitor.table(DOCUMENTS)?;
     visitor.table(APPS)?;
-    visitor.table(JOURNAL)?;
-    visitor.table(JOURNAL_ORDER)
+    keep::for_each(visitor)
 }
 
 /// Makes the tables of a new file; checks the format of an old one.
 pub(super) fn prepare(database: &Database, path: &Path) -> Result<(), OpenError> {
-    let stored = stored_format(database);
-    match stored.map_err(|error| OpenError::from_redb(path, error))? {
-        Stored::Nothing => create(database).map_err(|error| OpenError::from_redb(path, error)),
-        stored => check_format(stored, path),
+    let failed = |error: redb::Error| OpenError::from_redb(path, error);
+    match stored_format(database).map_err(failed)? {
+        Stored::Nothing => create(database).map_err(failed),
+        stored => {
+            check_format(stored, path)?;
+            divide(database).map_err(failed)
+        }
     }
 }
 
@@ -183,6 +185,17 @@ fn create(database: &Database) -> Result<(), redb::Error> {
         tables.meta.insert(CREATED, created)?;
         tables.meta.insert(VERSION, 0)?;
     }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Once for a file of before the journal had segments: a million entries take some seconds.
+fn divide(database: &Database) -> Result<(), redb::Error> {
+    if keep::is_divided(&database.begin_read()?)? {
+        return Ok(());
+    }
+    let transaction = database.begin_write()?;
+    Tables::open(&transaction)?.journal.divide()?;
     transaction.commit()?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use super::*;
 
 mod apps;
 mod disk;
+mod journal;
 mod power;
 
 fn folder() -> TempDir {
@@ -98,7 +99,10 @@ async fn addresses_are_loaded_in_their_order() {
 #[tokio::test]
 async fn the_journal_tells_the_latest_first_and_forgets_the_oldest() {
     let folder = folder();
-    let options = Options { journal_limit: 3 };
+    let options = Options {
+        journal_limit: 3,
+        ..Options::default()
+    };
     let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     store.apply(&web(1)).await;
     let reserve = update(ip(1), Version(1), record(pod("web").reserve()));

@@ -9,6 +9,7 @@ use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use tracing::error;
 use self::app::Shown;
 use self::batch::Verdict;
 use self::doubt::Doubt;
+use super::Options;
+use super::age::{Reading, RunningClock};
 use super::apps::{AppChange, AppError, Apps};
 use super::database::DatabaseFile;
 use super::error::DocumentError;
@@ -35,6 +38,9 @@ const QUEUE: usize = 1024;
 
 /// The most jobs in one transaction. At a few writes a job it stays well below what a flush costs.
 const GROUP: usize = 512;
+
+/// How often the journal loses what is too old while nothing is written.
+const TEND_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The way to the writer thread.
 #[derive(Debug)]
@@ -107,7 +113,8 @@ impl<E: Into<redb::Error>> From<E> for Failure {
 impl Writer {
     pub(super) fn start(
         file: Arc<DatabaseFile>,
-        journal_limit: u64,
+        options: Options,
+        clock: RunningClock,
         apps: Apps,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
@@ -115,7 +122,8 @@ impl Writer {
         let counters = Arc::new(Counters::default());
         let desk = Desk {
             file,
-            journal_limit,
+            options,
+            clock,
             doubt: Arc::clone(&doubt),
             counters: Arc::clone(&counters),
             apps,
@@ -214,7 +222,8 @@ impl Writer {
 /// The writer thread's side.
 struct Desk {
     file: Arc<DatabaseFile>,
-    journal_limit: u64,
+    options: Options,
+    clock: RunningClock,
     doubt: Arc<Doubt>,
     counters: Arc<Counters>,
     apps: Apps,
@@ -224,10 +233,19 @@ struct Desk {
 
 impl Desk {
     fn serve(&self, jobs: &mpsc::Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut group = vec![first];
-            group.extend(jobs.try_iter().take(GROUP - 1));
-            self.write(group);
+        loop {
+            match jobs.recv_timeout(TEND_EVERY) {
+                Ok(first) => {
+                    let mut group = vec![first];
+                    group.extend(jobs.try_iter().take(GROUP - 1));
+                    self.write(group);
+                }
+                Err(RecvTimeoutError::Timeout) if self.options.journal_age.is_some() => {
+                    self.write(Vec::new());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
     }
 
@@ -283,6 +301,8 @@ impl Desk {
 
     fn transact(&self, database: &Database, group: &[Job]) -> Result<Done, Failure> {
         let start = Instant::now();
+        // Nobody has asked for anything: the journal is looked after.
+        let tend = group.is_empty();
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         let before;
@@ -292,6 +312,7 @@ impl Desk {
         {
             let mut tables = Tables::open(&transaction)?;
             before = tables.version()?;
+            let reading = self.read_clock(&mut tables)?;
             let mut version = before;
             for job in group {
                 let (verdict, shown) = job.work.perform(&mut tables, &mut version)?;
@@ -301,10 +322,15 @@ impl Desk {
             after = version;
             if after != before {
                 tables.set_version(after)?;
-                tables.trim_journal(self.journal_limit)?;
+            }
+            if after != before || tend {
+                tables.settle_journal(&self.options)?;
+                if let Some(reading) = reading {
+                    tables.set_reading(reading)?;
+                }
             }
         }
-        if after == before && !group.iter().any(|job| job.work.is_document()) {
+        if after == before && !tend && !group.iter().any(|job| job.work.is_document()) {
             transaction.abort()?;
             return Ok(Done { verdicts, apps });
         }
@@ -313,6 +339,18 @@ impl Desk {
             .map_err(|error| Failure::Unknown(error.into()))?;
         self.counters.committed(start.elapsed());
         Ok(Done { verdicts, apps })
+    }
+
+    /// Sets the time that the journal's new entries are of; None where no age is measured.
+    fn read_clock(&self, tables: &mut Tables<'_>) -> Result<Option<Reading>, redb::Error> {
+        let stored = tables.reading()?;
+        tables.journal.now = stored.unwrap_or_default().clock;
+        if self.options.journal_age.is_none() {
+            return Ok(None);
+        }
+        let reading = self.clock.read(stored);
+        tables.journal.now = reading.clock;
+        Ok(Some(reading))
     }
 
     fn answer(&self, work: Work, verdict: Verdict) {

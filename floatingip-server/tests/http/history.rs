@@ -22,6 +22,7 @@ fn history() -> History {
         entries: vec![(Version(7), entry)],
         more: true,
         complete: true,
+        since: None,
         owner: None,
     }
 }

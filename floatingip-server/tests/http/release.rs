@@ -148,6 +148,14 @@ async fn hostile_bodies_are_400_with_their_place_and_release_nothing() {
         (r#"{"ips":null}"#, "ips: invalid type: null"),
         (r#"{"ips":{}}"#, "ips: invalid type: map"),
         (r#"{"ips":[null]}"#, "ips[0]: invalid type: null"),
+        (
+            r#"{"ips":[["10.0.0.2"]]}"#,
+            "ips[0]: invalid type: sequence, expected an object",
+        ),
+        (
+            r#"[[{"ip":"10.0.0.2"}]]"#,
+            "invalid type: sequence, expected an object",
+        ),
         (r#"{"ips":[{}]}"#, "ips[0]: missing field `ip`"),
         (r#"{"ips":["10.0.0.2"]}"#, "ips[0]: invalid type: string"),
         (r#"{"ips":[{"ip":7}]}"#, "ips[0].ip: invalid type: integer"),
@@ -218,8 +226,13 @@ async fn galaxy_reads_keys_as_go_does() {
     };
     assert_eq!(asked(&Server::galaxy(Fake::default()), body).await, [entry]);
     let twice = r#"{"ips":[{"ip":"10.0.0.2","IP":"10.0.0.3"}]}"#;
-    let answer = Server::galaxy(Fake::default()).post("/v1/ip", twice).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    let list = r#"{"ips":[["10.0.0.2"]]}"#;
+    for refused in [twice, list] {
+        let answer = Server::galaxy(Fake::default())
+            .post("/v1/ip", refused)
+            .await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{refused}");
+    }
 }
 
 #[tokio::test]

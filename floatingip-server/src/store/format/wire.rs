@@ -212,6 +212,10 @@ impl<'a> EntryValue<'a> {
         })
     }
 
+    pub(in crate::store) const fn at(&self) -> WallTime {
+        WallTime::from_nanos(self.at)
+    }
+
     pub(in crate::store) fn entry(&self, names: &mut Names) -> Result<Entry, FormatError> {
         let event =
             serde_json::from_value(self.event.as_str().into()).map_err(|_| FormatError::Event {

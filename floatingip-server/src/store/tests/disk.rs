@@ -154,7 +154,7 @@ async fn batches_that_wait_for_a_flush_share_the_next_one() {
     }
     let counts = store.counts();
     assert_eq!((counts.batches, counts.commits), (64, 2));
-    assert!(counts.last_commit > std::time::Duration::ZERO);
+    assert!(counts.last_commit > Duration::ZERO);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! One batch within a transaction: as a whole, or not at all.
 
-use floatingip_core::PoolName;
 use floatingip_core::plan::{Batch, Write};
 use floatingip_core::record::{PlanId, Target, Value, Version};
 use floatingip_core::store::Outcome;
+use floatingip_core::{PoolName, WallTime};
 use redb::ReadableTable;
 use tracing::error;
 
@@ -179,7 +179,7 @@ struct Change<'a> {
     place: Place<'a>,
     put: Option<Vec<u8>>,
     version: Version,
-    entry: Option<Vec<u8>>,
+    entry: Option<(WallTime, Vec<u8>)>,
 }
 
 enum Place<'a> {
@@ -205,7 +205,9 @@ impl<'a> Change<'a> {
             | (Target::Pool(_), Some(Value::Address(_))) => return Err(Fault::Kind),
         };
         let entry = match (&place, &write.entry) {
-            (Place::Address(key), Some(entry)) => Some(format::entry_bytes(key, entry)),
+            (Place::Address(key), Some(entry)) => {
+                Some(format::entry_bytes(key, entry).map(|bytes| (entry.at, bytes)))
+            }
             _ => None,
         };
         let fault = |error| Fault::Format(write.target.clone(), error);
@@ -233,7 +235,9 @@ impl<'a> Change<'a> {
             }
         }
         match (&self.place, &self.entry) {
-            (Place::Address(key), Some(entry)) => tables.add_entry(key, self.version, entry),
+            (Place::Address(key), Some((at, entry))) => {
+                tables.journal.add(key, self.version, *at, entry)
+            }
             _ => Ok(()),
         }
     }

@@ -91,7 +91,12 @@ impl Disk {
     }
 
     pub(super) fn store(&self) -> Result<EmbeddedStore, OpenError> {
-        EmbeddedStore::start(self.file()?, super::super::Options::default())
+        // Age is measured by clocks, and a run must be the same each time.
+        let options = super::super::Options {
+            journal_age: None,
+            ..super::super::Options::default()
+        };
+        EmbeddedStore::start(self.file()?, options)
     }
 
     /// The power goes off in the call that changes or flushes something after so many others.
