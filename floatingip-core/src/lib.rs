@@ -62,6 +62,7 @@ pub mod testing;
 mod time;
 pub mod times;
 pub mod topology;
+pub mod watermark;
 pub mod workload;
 
 pub use config::Config;

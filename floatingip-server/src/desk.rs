@@ -19,6 +19,7 @@ use crate::backend::{
     ReleaseReport, Series, SubnetUsage, WriteError,
 };
 use crate::clock::SystemTimer;
+use crate::filling;
 use crate::native::Native;
 
 /// What a mode of the server shows beside its addresses.
@@ -284,6 +285,11 @@ where
                 "floatingip_addresses_draining",
                 "Addresses with an owner that the configuration does not have any more.",
                 draining as f64,
+            ),
+            now(
+                "floatingip_subnets_nearly_full",
+                "Subnets of whose addresses at least 90 % are taken; disabled ones apart.",
+                filling::nearly_full(&filling::levels(&self.core)) as f64,
             ),
         ];
         gauges.extend(self.around.gauges());

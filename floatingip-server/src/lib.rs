@@ -11,6 +11,7 @@ pub mod config_file;
 mod desk;
 mod draft;
 mod explained;
+mod filling;
 pub mod kubernetes;
 pub mod native;
 mod serve;

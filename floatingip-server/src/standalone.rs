@@ -25,6 +25,7 @@ use crate::app::{self, Mode, router};
 use crate::args::{Listen, Standalone};
 use crate::clock::SystemTimer;
 use crate::desk::{self, Writes};
+use crate::filling;
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
@@ -124,6 +125,7 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(keep(Arc::clone(&core)));
+    tasks.spawn(warn_of_filling(Arc::clone(&core)));
     let follow = Follow {
         source,
         seen: first.text,
@@ -259,6 +261,11 @@ async fn keep(core: Arc<Core>) {
             }
         }
     }
+}
+
+/// There is nobody to tell but whoever reads the log and the metrics.
+async fn warn_of_filling(core: Arc<Core>) {
+    filling::watch(&core, |_| {}).await;
 }
 
 /// Waits for the writes of clients that have gone, and gives plans without a certain outcome a last

@@ -8,14 +8,17 @@ use floatingip_core::engine::{self, Seen};
 use floatingip_core::orchestrator::{Limits, Orchestrator};
 use floatingip_core::record::Target;
 use floatingip_core::topology::Difference;
+use floatingip_core::watermark::Level;
 use floatingip_k8s::causes::Causes;
 use floatingip_k8s::crd::{check_crds, install_crds};
+use floatingip_k8s::event::{Notice, Severity, reference_of};
 use floatingip_k8s::extender;
 use floatingip_k8s::index::watch as index_watch;
 use floatingip_k8s::lease::Leadership;
 use floatingip_k8s::life::Pace;
 use floatingip_k8s::pool::PoolKeeper;
 use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -28,6 +31,7 @@ use super::{Core, Desk, Extender, Life, Waker};
 use crate::args::Kubernetes;
 use crate::clock::SystemTimer;
 use crate::desk::Writes;
+use crate::filling;
 
 /// How long the definitions may take to be served.
 const DEFINITIONS: Duration = Duration::from_secs(30);
@@ -81,7 +85,7 @@ impl Cluster {
         tokio::join!(
             follower.run(sink),
             self.follow_configuration(&core),
-            self.serve(&life, &waker, &pools, &following),
+            self.serve(&core, &life, &waker, &pools, &following),
         );
     }
 
@@ -233,6 +237,7 @@ impl Cluster {
     /// Decides while this process leads.
     async fn serve(
         &self,
+        core: &Core,
         life: &Life,
         waker: &Waker,
         pools: &PoolKeeper<SystemTimer>,
@@ -250,13 +255,14 @@ impl Cluster {
             };
             tokio::select! {
                 () = lost => warn!("no longer leading: nothing is decided until it leads again"),
-                () = self.lead(life, waker, pools, following) => {}
+                () = self.lead(core, life, waker, pools, following) => {}
             }
         }
     }
 
     async fn lead(
         &self,
+        core: &Core,
         life: &Life,
         waker: &Waker,
         pools: &PoolKeeper<SystemTimer>,
@@ -267,7 +273,21 @@ impl Cluster {
         life.begin().await;
         self.duty.send_replace(Duty::Deciding);
         info!("deciding");
-        tokio::join!(life.run(), waker.run(), pools.run());
+        let filling = filling::watch(core, |level| self.tell_of_filling(level));
+        tokio::join!(life.run(), waker.run(), pools.run(), filling);
+    }
+
+    /// Whoever mends it mends the configuration.
+    fn tell_of_filling(&self, level: &Level) {
+        let access = &self.settings.access;
+        let uid = self.around.configuration.borrow().uid.clone();
+        let namespace = Some(access.config_namespace.as_str());
+        self.around.reporter.tell(Notice {
+            regarding: reference_of::<ConfigMap>(namespace, &access.config_name, uid.as_deref()),
+            severity: Severity::Warning,
+            reason: "SubnetNearlyFull",
+            note: filling::note(level),
+        });
     }
 
     /// Waits until everything has been seen that a former leader may have done.

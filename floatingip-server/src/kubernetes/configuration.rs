@@ -37,6 +37,8 @@ pub(super) struct Standing {
     pub(super) fault: Option<String>,
     /// How many bad versions were seen.
     pub(super) bad: u64,
+    /// The UID of the ConfigMap that was seen last.
+    pub(super) uid: Option<String>,
 }
 
 /// A configuration that can be used.
@@ -109,6 +111,12 @@ impl Follower {
     }
 
     async fn take(&self, map: Option<ConfigMap>) {
+        let uid = map.as_ref().and_then(ResourceExt::uid);
+        // No news for those who wait for another configuration.
+        self.standing.send_if_modified(|standing| {
+            standing.uid = uid;
+            false
+        });
         let parsed = match &map {
             Some(map) => self.parse(map),
             None => Err(format!("there is no ConfigMap {}: create it", self.label())),

@@ -26,6 +26,10 @@ pub(crate) const TESTS: &[Test] = &[
         Box::pin(drained(lot))
     })
     .addresses(3),
+    Test::new("a_subnet_is_warned_of_before_it_is_full", |lot| {
+        Box::pin(filled(lot))
+    })
+    .addresses(10),
 ];
 
 async fn changed(lot: Lot) -> Result<()> {
@@ -149,5 +153,23 @@ async fn drained(lot: Lot) -> Result<()> {
         )])))
         .await?;
     lot.addresses(&green, 3).await?;
+    Ok(())
+}
+
+async fn filled(lot: Lot) -> Result<()> {
+    let web = Workload::deployment(&lot.namespace, "web").replicas(9);
+    let web = lot.create(web).await?;
+    lot.addresses(&web, 9).await?;
+    let text = format!(
+        "{} (from {}) is nearly full",
+        lot.subnet(0),
+        lot.address(0, 2)
+    );
+    let cluster = &lot.cluster;
+    cluster
+        .told("kube-system", "SubnetNearlyFull", &text)
+        .await?;
+    let full = cluster.metric("floatingip_subnets_nearly_full").await?;
+    ensure!(full >= 1.0, "{full} subnets are counted");
     Ok(())
 }

@@ -109,3 +109,22 @@ fn the_documented_metrics_are_those_that_there_are() {
         .collect();
     assert_eq!(named, shown);
 }
+
+#[test]
+fn a_subnet_that_fills_up_is_warned_of_once_before_it_is_full() {
+    let home = Home::new(&with_ips("10.0.70.2~10.0.70.11"));
+    let server = home.start();
+    let nearly_full = || server.metric("floatingip_subnets_nearly_full").unwrap();
+    let warned = || server.log().matches("is nearly full").count();
+    server.put_pool("blue", 8, 200);
+    assert_eq!((nearly_full(), warned()), (0.0, 0));
+    server.put_pool("blue", 9, 200);
+    server.logged(
+        "10.0.70.0/24 (from 10.0.70.2) is nearly full: 90 % of its addresses are taken, 1 are free",
+    );
+    server.put_pool("green", 1, 200);
+    assert_eq!(nearly_full(), 1.0);
+    server.ask("DELETE", "/v1/pool/blue", "").json(200);
+    server.logged("10.0.70.0/24 (from 10.0.70.2) has room again");
+    assert_eq!((nearly_full(), warned()), (0.0, 1));
+}
