@@ -258,6 +258,7 @@ async fn keep(core: Arc<Core>) {
                     Err(stuck) => error!("the sweep did not come to its end: {stuck}"),
                 }
                 workloads::forget_all_gone(&core).await;
+                configuration::note_drains(&core).await;
             }
         }
     }

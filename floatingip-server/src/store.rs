@@ -26,6 +26,7 @@ use floatingip_core::plan::{Batch, Entry};
 use floatingip_core::record::Version;
 use floatingip_core::store::{Answer, LoadError, Snapshot};
 use floatingip_core::times::Times;
+use floatingip_core::{Topology, WallTime};
 use redb::{DatabaseError, StorageBackend};
 use tokio::sync::oneshot;
 
@@ -189,6 +190,27 @@ impl EmbeddedStore {
     /// Whether it was written, as far as that is known.
     pub async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
         self.writer.change_app(change).await
+    }
+
+    /// Tells the journal which owned addresses this configuration does not have any more, and which it has
+    /// again, as far as that is news; the entries are dated `at`. Answers with how many those were. Durable
+    /// when it returns; to be repeated after an error.
+    ///
+    /// # Errors
+    /// Whether it was written, as far as that is known.
+    pub async fn note_drains(
+        &self,
+        topology: &Arc<Topology>,
+        at: WallTime,
+    ) -> Result<usize, DocumentError> {
+        let mut all = 0;
+        loop {
+            let noted = self.writer.note_drains(Arc::clone(topology), at).await?;
+            all += noted;
+            if noted == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     /// The journal's latest entries of an address, at most so many, the latest first, each with the

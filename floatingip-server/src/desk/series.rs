@@ -16,7 +16,7 @@ pub(super) fn of(counts: &Counts) -> Vec<Series> {
             help: "Changes of addresses that are durable, by what happened.",
             kind: GaugeKind::Counter,
             label: "event",
-            // The owner does not change in a drain, and nothing is written.
+            // What drains the store finds by itself: the engine counts none of it.
             values: Event::ALL
                 .into_iter()
                 .filter(|e| !drains(e))

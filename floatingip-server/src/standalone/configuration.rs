@@ -203,6 +203,7 @@ impl Follow {
                 self.status.send_replace(Status::default());
                 tell(&self.core, &difference);
                 keep(self.core.store(), &json).await;
+                note_drains(&self.core).await;
             }
             Err(fault) => {
                 let file = self.source.path.display().to_string();
@@ -213,6 +214,20 @@ impl Follow {
                 error!("{file} is not usable, the configuration in force stays: {fault}");
             }
         }
+    }
+}
+
+/// Tells the journal what drains; at the start too, for the configuration may have changed meanwhile. The
+/// next sweep does what could not be done.
+pub(super) async fn note_drains(core: &Core) {
+    let topology = Arc::clone(core.engine().topology());
+    match core.store().note_drains(&topology, core.now().wall).await {
+        Ok(0) => {}
+        Ok(addresses) => info!(
+            addresses,
+            "the journal tells which addresses began or ceased to drain"
+        ),
+        Err(error) => warn!("the journal does not tell yet which addresses drain: {error}"),
     }
 }
 

@@ -28,6 +28,9 @@ const POOLS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("pools");
 const DOCUMENTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("documents");
 const APPS: TableDefinition<'_, AppKey<'static>, &[u8]> = TableDefinition::new("apps");
 
+/// Draining addresses that the journal was told of, with the version of that entry.
+const DRAINING: TableDefinition<'_, &AddressKey, u64> = TableDefinition::new("draining");
+
 const FORMAT: &str = "format";
 const CREATED: &str = "created";
 const VERSION: &str = "version";
@@ -43,6 +46,7 @@ pub(super) struct Tables<'txn> {
     pub(super) pools: Table<'txn, &'static str, &'static [u8]>,
     pub(super) documents: Table<'txn, &'static str, &'static [u8]>,
     pub(super) apps: Table<'txn, AppKey<'static>, &'static [u8]>,
+    pub(super) draining: Table<'txn, &'static AddressKey, u64>,
     meta: Table<'txn, &'static str, u64>,
     pub(super) journal: Journal<'txn>,
 }
@@ -54,6 +58,7 @@ impl<'txn> Tables<'txn> {
             pools: transaction.open_table(POOLS)?,
             documents: transaction.open_table(DOCUMENTS)?,
             apps: transaction.open_table(APPS)?,
+            draining: transaction.open_table(DRAINING)?,
             meta: transaction.open_table(META)?,
             journal: Journal::open(transaction)?,
         })
@@ -111,6 +116,7 @@ pub(super) fn for_each<V: Visitor>(visitor: &mut V) -> Result<(), V::Error> {
     visitor.table(POOLS)?;
     visitor.table(DOCUMENTS)?;
     visitor.table(APPS)?;
+    visitor.table(DRAINING)?;
     keep::for_each(visitor)
 }
 

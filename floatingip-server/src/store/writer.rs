@@ -4,6 +4,7 @@
 mod app;
 mod batch;
 mod doubt;
+mod drains;
 
 use std::cell::Cell;
 use std::io;
@@ -18,6 +19,7 @@ use floatingip_core::plan::Batch;
 use floatingip_core::record::Version;
 use floatingip_core::store::Answer;
 use floatingip_core::times::Times;
+use floatingip_core::{Topology, WallTime};
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::error;
@@ -88,6 +90,11 @@ enum Work {
         reply: oneshot::Sender<Result<(), DocumentError>>,
     },
     App(AppChange, oneshot::Sender<Result<(), AppError>>),
+    Drains {
+        topology: Arc<Topology>,
+        at: WallTime,
+        reply: oneshot::Sender<Result<usize, DocumentError>>,
+    },
 }
 
 /// What a transaction came to.
@@ -172,6 +179,24 @@ impl Writer {
             return Err(AppError::Unavailable);
         }
         answer.await.unwrap_or(Err(AppError::Unknown))
+    }
+
+    /// Notes what drains under a configuration; see [`drains::perform`].
+    pub(super) async fn note_drains(
+        &self,
+        topology: Arc<Topology>,
+        at: WallTime,
+    ) -> Result<usize, DocumentError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work::Drains {
+            topology,
+            at,
+            reply,
+        };
+        if !self.submit(work).await {
+            return Err(DocumentError::Unavailable);
+        }
+        answer.await.unwrap_or(Err(DocumentError::Unknown))
     }
 
     /// Queues work, when there is room; false once the writer is closed.
@@ -330,7 +355,8 @@ impl Desk {
                 }
             }
         }
-        if after == before && !tend && !group.iter().any(|job| job.work.is_document()) {
+        let unversioned = || group.iter().any(|job| job.work.is_unversioned()) || noted(&verdicts);
+        if after == before && !tend && !unversioned() {
             transaction.abort()?;
             return Ok(Done { verdicts, apps });
         }
@@ -360,21 +386,30 @@ impl Desk {
                 Counters::add(&self.counters.batches);
                 let answers = match verdict {
                     Verdict::Answers(outcomes) => self.doubt.settled(&batch, outcomes),
-                    Verdict::Unavailable | Verdict::Full => self.doubt.not_written(&batch),
+                    Verdict::Unavailable | Verdict::Full | Verdict::Noted(_) => {
+                        self.doubt.not_written(&batch)
+                    }
                     Verdict::Unknown => self.doubt.unknown(&batch),
                 };
                 let _ = reply.send(answers);
             }
             Work::Document { reply, .. } => {
                 let _ = reply.send(match verdict {
-                    Verdict::Answers(_) => Ok(()),
+                    Verdict::Answers(_) | Verdict::Noted(_) => Ok(()),
                     Verdict::Unavailable | Verdict::Full => Err(DocumentError::Unavailable),
                     Verdict::Unknown => Err(DocumentError::Unknown),
                 });
             }
+            Work::Drains { reply, .. } => {
+                let _ = reply.send(match verdict {
+                    Verdict::Noted(changes) => Ok(changes),
+                    Verdict::Unknown => Err(DocumentError::Unknown),
+                    _ => Err(DocumentError::Unavailable),
+                });
+            }
             Work::App(_, reply) => {
                 let _ = reply.send(match verdict {
-                    Verdict::Answers(_) => Ok(()),
+                    Verdict::Answers(_) | Verdict::Noted(_) => Ok(()),
                     Verdict::Unavailable => Err(AppError::Unavailable),
                     Verdict::Unknown => Err(AppError::Unknown),
                     Verdict::Full => Err(AppError::Full),
@@ -382,6 +417,12 @@ impl Desk {
             }
         }
     }
+}
+
+/// Whether notes of draining addresses were changed, be it without an entry.
+fn noted(verdicts: &[Verdict]) -> bool {
+    let changed = |verdict: &Verdict| matches!(verdict, Verdict::Noted(changes) if *changes > 0);
+    verdicts.iter().any(changed)
 }
 
 impl Work {
@@ -400,10 +441,15 @@ impl Work {
                 (Verdict::Answers(Vec::new()), None)
             }
             Self::App(change, _) => app::perform(change, tables, version)?,
+            Self::Drains { topology, at, .. } => {
+                let changes = drains::perform(topology, *at, tables, version)?;
+                (Verdict::Noted(changes), None)
+            }
         })
     }
 
-    fn is_document(&self) -> bool {
+    /// Whether it writes without taking a version.
+    fn is_unversioned(&self) -> bool {
         matches!(self, Self::Document { .. })
     }
 }

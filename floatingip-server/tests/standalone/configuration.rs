@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::server::{Home, SEED, repository, with_ips};
+use crate::server::{Home, SEED, repository, wait_for, with_ips};
 
 /// Everything is wrong with it.
 const BAD: &str = r#"[{"routableSubnet":"10.0.0.0/33","ips":["10.0.70.9~10.0.70.3"],"gateway":"10.0.70.0","vlann":3}]"#;
@@ -148,6 +148,11 @@ fn draining_addresses_stay_with_their_owner_and_are_not_given_again() {
     server.total_becomes(3.0);
     let blue = ["10.0.70.2", "10.0.70.3", "10.0.70.4"];
     assert_eq!(server.ips("poolName=blue"), blue);
+    let last = || {
+        let history = server.get("/v1/ip/10.0.70.2/history").json(200);
+        history["entries"][0]["event"].as_str() == Some("drain")
+    };
+    wait_for("the journal's line", || last().then_some(()));
     server.stop();
     let server = home.start();
     assert_eq!(server.ips("poolName=blue"), blue);

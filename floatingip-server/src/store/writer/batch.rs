@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     Unknown,
     /// Not written: there are as many as there may be.
     Full,
+    /// So many notes of draining addresses were changed.
+    Noted(usize),
 }
 
 /// Why one batch cannot be written, while others can.
@@ -226,6 +228,7 @@ impl<'a> Change<'a> {
             }
             (Place::Address(key), None) => {
                 tables.addresses.remove(key)?;
+                tables.draining.remove(key)?;
             }
             (Place::Pool(name), Some(bytes)) => {
                 tables.pools.insert(name.as_str(), bytes.as_slice())?;
