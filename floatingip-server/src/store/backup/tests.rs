@@ -182,6 +182,22 @@ fn what_is_whole_and_makes_no_sense_is_refused_and_leaves_nothing() {
     }
 }
 
+#[test]
+fn a_table_with_fewer_rows_than_it_says_is_refused() {
+    let mut bytes = sealed(|sink| {
+        sink.table("meta").unwrap();
+        sink.row(b"format", &[1; 8]).unwrap();
+        sink.end_table().unwrap();
+    });
+    let end = bytes.len() - 4;
+    let rows = end - 9;
+    bytes[rows] += 1;
+    let sum = crc32fast::hash(&bytes[..end]);
+    bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    let error = refused(&bytes).to_string();
+    assert!(error.contains("rows are missing"), "{error}");
+}
+
 #[tokio::test]
 async fn a_backup_of_a_later_version_is_refused_by_its_name() {
     let mut bytes = example().await;
