@@ -62,7 +62,7 @@ fn back(topology: &Topology, tables: &Tables<'_>) -> Result<Vec<Change>, redb::E
     for row in tables.draining.iter()? {
         let key = *row?.0.value();
         let ip = format::key_address(&key);
-        if ip.is_none_or(|ip| topology.subnet_of(ip).is_some()) {
+        if ip.is_some_and(|ip| topology.subnet_of(ip).is_some()) {
             back.push((key, Event::Undrain));
         }
         if back.len() == MOST {
