@@ -62,8 +62,9 @@ pub enum Command {
     /// Copies the addresses of a standalone server, its journal and its last good configuration, all as of
     /// one moment, to a file.
     ///
-    /// The file is there once it is whole and flushed, for this user alone to read: it tells who has which
-    /// address. A file that is there already is left as it is. Ends with exit code 0 once the backup is
+    /// A server that uses DIR goes on meanwhile, and is asked for the backup; one that does not run need not
+    /// be started. The file is there once it is whole and flushed, for this user alone to read: it tells who
+    /// has which address. A file that is there already is left as it is. Ends with exit code 0 once the backup is
     /// written, 2 where the same command never works (FILE is there, DIR has no store), 1 for any other
     /// fault; no file is left then.
     Backup(Backup),

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use thiserror::Error;
 use tracing::info;
@@ -12,10 +14,12 @@ use tracing::info;
 use crate::args::{Backup, Restore};
 use crate::draft::Draft;
 use crate::store::OpenError;
-use crate::store::backup::{self, CopyError, ReadError, RestoreError, Summary};
+use crate::store::backup::{self, CopyError, PassError, ReadError, RestoreError, SOCKET, Summary};
 
 /// Reading and writing goes by pieces of so many bytes.
 const PIECE: usize = 1 << 16;
+/// How long a server may send nothing.
+const STALL: Duration = Duration::from_secs(60);
 
 /// Why there is no backup.
 #[derive(Debug, Error)]
@@ -41,6 +45,23 @@ pub enum BackupError {
     /// The store cannot be copied.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// Whoever uses the folder gives no backups.
+    #[error(
+        "{dir} is in use, and nobody answers at the socket {SOCKET} in it: run this as the server's user; where the server's log says that it has no socket, stop the server meanwhile, or start it with a shorter --data-dir"
+    )]
+    Unanswered {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection to the server that uses the folder was of no more use.
+    #[error("the server broke off, or sends nothing: see its log, then try again")]
+    Silent(#[source] io::Error),
+    /// The server that uses the folder did not give it to its end.
+    #[error(transparent)]
+    Pass(#[from] PassError),
 }
 
 impl BackupError {
@@ -61,7 +82,7 @@ impl BackupError {
 /// Why there is none; no file is left then.
 pub fn run(settings: &Backup) -> Result<(), BackupError> {
     let summary = if settings.to == Path::new("-") {
-        backup::back_up(&settings.data_dir, io::stdout().lock())?
+        take(&settings.data_dir, io::stdout().lock())?
     } else {
         to_file(settings)?
     };
@@ -83,11 +104,35 @@ fn to_file(settings: &Backup) -> Result<Summary, BackupError> {
     }
     let (draft, made) = draft_of(file).map_err(failed)?;
     let mut out = BufWriter::with_capacity(PIECE, made);
-    let summary = backup::back_up(&settings.data_dir, &mut out)?;
+    let summary = take(&settings.data_dir, &mut out)?;
     out.flush().map_err(failed)?;
     out.get_ref().sync_all().map_err(failed)?;
     draft.publish(file).map_err(failed)?;
     Ok(summary)
+}
+
+/// Copies the store, or has the server that uses it do so.
+fn take(dir: &Path, mut out: impl Write) -> Result<Summary, BackupError> {
+    match backup::back_up(dir, &mut out) {
+        Err(CopyError::Open(OpenError::Locked { .. })) => ask(dir, out),
+        taken => Ok(taken?),
+    }
+}
+
+fn ask(dir: &Path, out: impl Write) -> Result<Summary, BackupError> {
+    let stream = UnixStream::connect(dir.join(SOCKET)).and_then(|stream| {
+        stream.set_read_timeout(Some(STALL))?;
+        Ok(stream)
+    });
+    let stream = stream.map_err(|source| BackupError::Unanswered {
+        dir: dir.to_path_buf(),
+        source,
+    })?;
+    let passed = backup::pass_on(BufReader::with_capacity(PIECE, stream), out);
+    passed.map_err(|error| match error {
+        PassError::Read(ReadError::Io(source)) => BackupError::Silent(source),
+        error => error.into(),
+    })
 }
 
 /// A file beside the one that is asked for, which nobody else may read: it tells who has which address.

@@ -1,5 +1,6 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
+mod backups;
 mod configuration;
 mod explain;
 mod refused;
@@ -30,6 +31,7 @@ use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
 use crate::store::{Apps, EmbeddedStore, OpenError};
+use backups::{Backups, Tally};
 use configuration::{ConfigurationError, Follow, Source, Status};
 use surroundings::Surroundings;
 use workloads::Workloads;
@@ -114,9 +116,11 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let core = Arc::new(start(settings.pool_headroom, first.topology, store).await?);
     let (status, seen) = watch::channel(first.status);
     let listener = bind(&settings.listen).await?;
-    let desk = Arc::new(desk_of(&core, seen));
+    let tally = Tally::default();
+    let desk = Arc::new(desk_of(&core, seen, tally.clone()));
     let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
     let ending = Ending::hear()?;
+    let backups = Backups::open(&settings.data_dir, core.store().copier(), tally);
     info!(
         addresses = core.engine().len(),
         data_dir = %settings.data_dir.display(),
@@ -126,6 +130,9 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(keep(Arc::clone(&core)));
     tasks.spawn(warn_of_filling(Arc::clone(&core)));
+    if let Some(backups) = backups {
+        tasks.spawn(backups.serve());
+    }
     let follow = Follow {
         source,
         seen: first.text,
@@ -181,13 +188,14 @@ pub async fn in_memory(
 ) -> Result<axum::Router, ServeError> {
     let core = Arc::new(start(0, topology, EmbeddedStore::in_memory()?).await?);
     let (_, status) = watch::channel(Status::default());
-    Ok(router(Arc::new(desk_of(&core, status)), settings))
+    let desk = desk_of(&core, status, Tally::default());
+    Ok(router(Arc::new(desk), settings))
 }
 
-fn desk_of(core: &Arc<Core>, status: watch::Receiver<Status>) -> Desk {
+fn desk_of(core: &Arc<Core>, status: watch::Receiver<Status>, backups: Tally) -> Desk {
     let writes = Writes::default();
     let workloads = Workloads::new(Arc::clone(core), writes.clone());
-    let around = Surroundings::new(Arc::clone(core), status, workloads);
+    let around = Surroundings::new(Arc::clone(core), status, workloads, backups);
     Desk::new(Arc::clone(core), around, writes)
 }
 

@@ -236,6 +236,11 @@ impl EmbeddedStore {
         read(&self.file, |database| journal::answer(database, question))
     }
 
+    /// The way to backups of it while it is open.
+    pub fn copier(&self) -> backup::Copier {
+        backup::Copier::new(Arc::clone(&self.file))
+    }
+
     /// How long batches took from being queued to their answer.
     pub fn batch_times(&self) -> &Times {
         &self.batch_times

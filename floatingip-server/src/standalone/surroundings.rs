@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::Core;
+use super::backups::Tally;
 use super::configuration::Status;
 use super::workloads::Workloads;
 use crate::backend::{
@@ -20,6 +21,7 @@ pub(super) struct Surroundings {
     core: Arc<Core>,
     configuration: watch::Receiver<Status>,
     workloads: Workloads,
+    backups: Tally,
 }
 
 impl Surroundings {
@@ -27,11 +29,13 @@ impl Surroundings {
         core: Arc<Core>,
         configuration: watch::Receiver<Status>,
         workloads: Workloads,
+        backups: Tally,
     ) -> Self {
         Self {
             core,
             configuration,
             workloads,
+            backups,
         }
     }
 }
@@ -127,6 +131,16 @@ impl Around for Surroundings {
                 "floatingip_store_last_commit_seconds",
                 "How long the last commit took.",
                 counts.last_commit.as_secs_f64(),
+            ),
+            total(
+                "floatingip_backups_total",
+                "Backups given to their end while the server runs.",
+                self.backups.given(),
+            ),
+            total(
+                "floatingip_backup_failures_total",
+                "Backups refused or cut off: see the log.",
+                self.backups.failed(),
             ),
         ]
     }

@@ -10,6 +10,7 @@ mod frame;
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::ReadableDatabase;
 use redb::backends::InMemoryBackend;
@@ -23,6 +24,9 @@ use super::database::{self, DatabaseFile};
 use super::error::OpenError;
 use super::tables;
 use crate::draft::Draft;
+
+/// The socket in a server's folder where it gives backups.
+pub const SOCKET: &str = "floatingip.backup";
 
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,16 +99,117 @@ pub enum RestoreError {
     },
 }
 
+/// The way to backups of a store that is open. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Copier {
+    file: Arc<DatabaseFile>,
+}
+
+impl Copier {
+    pub(super) const fn new(file: Arc<DatabaseFile>) -> Self {
+        Self { file }
+    }
+
+    /// Writes a backup of what is committed now; writes and reads of the store go on meanwhile. Blocks
+    /// by disk and writer. Memory is bounded by the longest row; the file grows by what is changed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// See [`CopyError`]; also where the store is closed, or lost by a fault of the disk, meanwhile.
+    pub fn copy(&self, out: impl Write) -> Result<Summary, CopyError> {
+        let transaction = self.file.with(redb::Database::begin_read)?;
+        let transaction = transaction.map_err(|error| CopyError::Store(error.into()))?;
+        copy::copy(&transaction, out)
+    }
+
+    /// As [`Copier::copy`], to a reader who is told why where the store is at fault.
+    ///
+    /// # Errors
+    /// See [`Copier::copy`].
+    pub fn give(&self, mut out: impl Write) -> Result<Summary, CopyError> {
+        let done = self.copy(&mut out);
+        let told = match &done {
+            Err(CopyError::Open(_)) => refuse(out, UNREADABLE),
+            Err(CopyError::Store(_) | CopyError::TooLong { .. }) => frame::give_up(out, UNREADABLE),
+            Ok(_) | Err(CopyError::Write(_)) => Ok(()),
+        };
+        // Else the end of the bytes tells.
+        drop(told);
+        done
+    }
+}
+
+/// What a reader is told of a fault of the store.
+const UNREADABLE: &str = "its store cannot be read, see its log, or it ends";
+
+/// Tells a reader that there is no backup for it.
+///
+/// # Errors
+/// It is gone.
+pub fn refuse(mut out: impl Write, why: &str) -> io::Result<()> {
+    frame::Sink::begin(&mut out)?;
+    frame::give_up(out, why)
+}
+
+/// Copies a backup, and checks it on the way as [`check`] does.
+///
+/// # Errors
+/// What is wrong with it, or that it cannot be written.
+pub fn pass_on(backup: impl Read, out: impl Write) -> Result<Summary, PassError> {
+    let mut passage = Passage {
+        backup,
+        out,
+        fault: None,
+    };
+    let checked = check(&mut passage);
+    if let Some(fault) = passage.fault {
+        return Err(PassError::Write(fault));
+    }
+    let summary = checked?;
+    passage.out.flush().map_err(PassError::Write)?;
+    Ok(summary)
+}
+
+/// Why a backup was not passed on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PassError {
+    /// It is not whole, or cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It cannot be written.
+    #[error("the backup cannot be written: check the free space where it goes")]
+    Write(#[source] io::Error),
+}
+
+/// Writes what is read from it.
+struct Passage<R, W> {
+    backup: R,
+    out: W,
+    /// Why it could not be written.
+    fault: Option<io::Error>,
+}
+
+impl<R: Read, W: Write> Read for Passage<R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.backup.read(buffer)?;
+        let piece = buffer.get(..read).unwrap_or_default();
+        if let Err(fault) = self.out.write_all(piece) {
+            self.fault = Some(fault);
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(read)
+    }
+}
+
 /// Writes a backup of the store in a folder that no server uses. Memory is bounded by the longest row.
 ///
 /// # Errors
 /// [`OpenError::Locked`] where a server uses the folder, [`OpenError::Missing`] where there is no
 /// store; else see [`CopyError`]. What was written then is no backup.
 pub fn back_up(dir: &Path, out: impl Write) -> Result<Summary, CopyError> {
-    let file = DatabaseFile::there_in_folder(dir)?;
-    let transaction = file.with(redb::Database::begin_read)?;
-    let transaction = transaction.map_err(|error| CopyError::Store(error.into()))?;
-    let done = copy::copy(&transaction, out);
+    let file = Arc::new(DatabaseFile::there_in_folder(dir)?);
+    let done = Copier::new(Arc::clone(&file)).copy(out);
     file.close();
     done
 }

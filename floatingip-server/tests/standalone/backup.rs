@@ -1,10 +1,16 @@
-//! `backup` and `restore` as processes of their own.
+//! `backup` and `restore` as processes of their own, without a server and beside one.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::process::{Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use crate::server::{Home, SEED, binary};
+use crate::server::{Home, SEED, Server, binary, wait_for, with_ips};
 
 /// Runs a command in the home's folder.
 fn run(home: &Home, arguments: &[&str]) -> Output {
@@ -49,6 +55,112 @@ fn a_restored_server_lists_what_the_former_one_did() {
     let events = server.get("/v1/ip/10.0.70.2/history").json(200);
     assert_eq!(events["entries"][0]["event"], "pre-allocate");
     server.stop();
+}
+
+/// What is restored serves from now on.
+fn replace_by_what_is_restored(home: &Home) {
+    ends_with(0, &restore(home, "saved"));
+    fs::rename(home.path("data"), home.path("old")).unwrap();
+    fs::rename(home.path("new"), home.path("data")).unwrap();
+}
+
+const CLIENTS: usize = 16;
+/// Acknowledged writes before the backup begins.
+const BEFORE: usize = 300;
+
+/// Creates pools of one address until all is over; each that is acknowledged is noted.
+fn create_pools(server: &Server, client: usize, over: &AtomicBool, noted: &Mutex<Vec<String>>) {
+    for number in 0.. {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        let name = format!("pool-{client}-{number}");
+        server.put_pool(&name, 1, 200);
+        noted.lock().unwrap().push(name);
+    }
+}
+
+#[test]
+fn what_was_acknowledged_before_a_backup_began_is_in_it_while_sixteen_clients_write() {
+    let home = Home::new(
+        &with_ips("10.0.0.2~10.0.255.241")
+            .replace("10.0.70.0/24", "10.0.0.0/16")
+            .replace("10.0.70.1", "10.0.0.1"),
+    );
+    let server = home.start();
+    let (over, noted) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let (before, done, after) = thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (server, over, noted) = (&server, &over, &noted);
+            scope.spawn(move || create_pools(server, client, over, noted));
+        }
+        let before = wait_for("acknowledged pools", || {
+            let noted = noted.lock().unwrap();
+            (noted.len() >= BEFORE).then(|| noted.clone())
+        });
+        let done = back_up(&home);
+        let after = wait_for("later pools", || {
+            let noted = noted.lock().unwrap().len();
+            (noted > before.len()).then_some(noted)
+        });
+        over.store(true, Ordering::Relaxed);
+        (before, done, after)
+    });
+    ends_with(0, &done);
+    let owned = |server: &Server| -> Vec<Vec<String>> {
+        let of = |name: &String| server.ips(&format!("poolName={name}"));
+        before.iter().map(of).collect()
+    };
+    let known = owned(&server);
+    assert_eq!(server.metric("floatingip_backups_total"), Some(1.0));
+    server.stop();
+    replace_by_what_is_restored(&home);
+    let server = home.start();
+    let found = owned(&server);
+    assert_eq!(found, known, "{after} pools were acknowledged in the end");
+    let apart: BTreeSet<&String> = found.iter().flatten().collect();
+    assert_eq!(apart.len(), before.len(), "each address has one owner");
+    server.stop();
+}
+
+#[test]
+fn the_socket_is_the_users_alone_and_outlives_no_server() {
+    let home = Home::new(SEED);
+    let socket = home.path("data/floatingip.backup");
+    let server = home.start();
+    let mode = || fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    server.kill();
+    assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+    ends_with(0, &back_up(&home));
+    fs::remove_file(home.path("saved")).unwrap();
+    let server = home.start();
+    assert_eq!(mode(), 0o600);
+    ends_with(0, &back_up(&home));
+    let mut magic = [0; 17];
+    let mut stream = UnixStream::connect(&socket).unwrap();
+    stream.read_exact(&mut magic).unwrap();
+    assert_eq!(&magic, b"floatingip-backup");
+    server.stop();
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_folder_whose_path_is_too_long_for_a_socket_is_served_and_backed_up_without_a_server() {
+    let home = Home::new(SEED);
+    let folder = "long".repeat(30);
+    let mut command = binary();
+    command.current_dir(home.path(""));
+    command.args(["standalone", "--config", "config", "--data-dir", &folder]);
+    command.env("FLOATINGIP_LISTEN", "127.0.0.1:0");
+    let server = home.spawn(command).serving();
+    server.logged("choose a shorter --data-dir");
+    let arguments = ["backup", "--data-dir", &folder, "--to", "saved"];
+    let error = ends_with(1, &run(&home, &arguments));
+    assert!(error.contains("stop the server meanwhile"), "{error}");
+    assert!(!home.path("saved").exists());
+    server.stop();
+    ends_with(0, &run(&home, &arguments));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! | row | 2, length of key and of value (u32 each), key, value |
 //! | end of a table | 3, its rows (u64) |
 //! | end | 4, CRC-32 of everything before it (u32) |
+//! | given up | 5, why (text): in the place of any other frame; a server says so to whoever asked it |
 //!
 //! Numbers are little-endian, a text is its length (u16) and UTF-8. Nothing follows the end.
 
@@ -25,6 +26,7 @@ const TABLE: u8 = 1;
 const ROW: u8 = 2;
 const TABLE_END: u8 = 3;
 const END: u8 = 4;
+const GIVEN_UP: u8 = 5;
 
 /// The longest key or value: far above a configuration of 1 MiB, and no more than memory can have.
 pub(super) const MOST_BYTES: usize = 16 << 20;
@@ -66,6 +68,12 @@ pub enum ReadError {
         at: u64,
         /// What is wrong there.
         what: &'static str,
+    },
+    /// The server that was asked for it does not finish it.
+    #[error("the server gives no backup: {why}")]
+    GivenUp {
+        /// In its own words.
+        why: String,
     },
 }
 
@@ -136,6 +144,15 @@ impl<W: Write> Sink<W> {
         self.sum.update(bytes);
         self.out.write_all(bytes)
     }
+}
+
+/// Tells the reader of a backup that was begun, between two frames, that it is not finished.
+pub(super) fn give_up(mut out: impl Write, why: &str) -> io::Result<()> {
+    let length = u16::try_from(why.len()).map_err(io::Error::other)?;
+    out.write_all(&[GIVEN_UP])?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(why.as_bytes())?;
+    out.flush()
 }
 
 /// One frame.
@@ -217,6 +234,7 @@ impl<R: Read> Frames<R> {
             }
             (TABLE_END, Some(rows)) => self.table_end(rows),
             (END, None) => self.end(),
+            (GIVEN_UP, _) => Err(self.given_up()?),
             _ => Err(self.damaged("a frame that does not belong there")),
         }
     }
@@ -253,6 +271,11 @@ impl<R: Read> Frames<R> {
             Ok(_) => Err(self.damaged("something follows its end")),
             Err(error) => Err(ReadError::Io(error)),
         }
+    }
+
+    fn given_up(&mut self) -> Result<ReadError, ReadError> {
+        let why = self.text()?.to_owned();
+        Ok(ReadError::GivenUp { why })
     }
 
     fn text(&mut self) -> Result<&str, ReadError> {
