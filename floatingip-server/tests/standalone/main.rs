@@ -10,6 +10,7 @@ mod client;
 mod command_line;
 #[cfg(test)]
 mod configuration;
+mod disk;
 #[cfg(test)]
 mod galaxy;
 #[cfg(test)]
