@@ -1,7 +1,7 @@
 //! Backups: every row of every table, of one moment, as a stream of frames with a checksum at its end.
 //!
 //! A copy of the database file would be larger, would have to be made without a server, and would be
-//! bound to redb's layout. A backup is rows in a form of our own ([`mod@column`]), so it outlives both.
+//! bound to redb's layout. A backup is rows in a form of our own (in the module `column`), so it outlives both.
 
 mod column;
 mod copy;
