@@ -54,15 +54,17 @@ impl Recent {
     }
 }
 
-fn identity(object: &ObjectReference) -> [Option<&str>; 4] {
+/// Parts of one object are told of apart.
+fn identity(object: &ObjectReference) -> [Option<&str>; 5] {
     let ObjectReference {
         kind,
         namespace,
         name,
         uid,
+        field_path,
         ..
     } = object;
-    [kind, namespace, name, uid].map(|part| part.as_deref())
+    [kind, namespace, name, uid, field_path].map(|part| part.as_deref())
 }
 
 fn hash(value: &impl Hash) -> u64 {
@@ -97,6 +99,20 @@ mod tests {
         assert!(recent.is_news(&notice("a", "disabled"), at(10)));
         assert!(!recent.is_news(&notice("a", "disabled"), at(300)));
         assert!(recent.is_news(&notice("a", "disabled"), at(310)));
+    }
+
+    #[test]
+    fn parts_of_one_object_are_told_of_apart() {
+        let mut recent = Recent::default();
+        let now = Instant::now();
+        let part = |part: &str| {
+            let mut notice = notice("a", part);
+            notice.regarding.field_path = Some(part.to_owned());
+            notice
+        };
+        assert!(recent.is_news(&part("one"), now));
+        assert!(recent.is_news(&part("two"), now));
+        assert!(!recent.is_news(&part("one"), now));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use floatingip_k8s::lease::Leadership;
 use floatingip_k8s::life::Pace;
 use floatingip_k8s::pool::PoolKeeper;
 use floatingip_k8s::store::{Follower, Following, Gate, News, StoreOptions};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kube::Client;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -282,8 +282,14 @@ impl Cluster {
         let access = &self.settings.access;
         let uid = self.around.configuration.borrow().uid.clone();
         let namespace = Some(access.config_namespace.as_str());
+        let map = reference_of::<ConfigMap>(namespace, &access.config_name, uid.as_deref());
+        // Its entry, so that another one that fills up at the same time is told of too.
+        let entry = format!("data.{}[{}]", access.config_key, level.first);
         self.around.reporter.tell(Notice {
-            regarding: reference_of::<ConfigMap>(namespace, &access.config_name, uid.as_deref()),
+            regarding: ObjectReference {
+                field_path: Some(entry),
+                ..map
+            },
             severity: Severity::Warning,
             reason: "SubnetNearlyFull",
             note: filling::note(level),
