@@ -8,7 +8,6 @@ use std::sync::Arc;
 use floatingip_core::engine::{Listing, MarkRefusal, Named};
 use floatingip_core::orchestrator::{self, Orchestrator};
 use floatingip_core::query::{Page, Query, Row};
-use floatingip_core::topology::PodSubnet;
 use floatingip_core::{Name, PoolName, Store, World};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore};
 use tracing::error;
@@ -248,21 +247,16 @@ where
         self.around.readiness()
     }
 
-    /// Subnet by subnet, so that nobody waits for the engine longer than one takes.
     fn usage(&self) -> Vec<SubnetUsage> {
-        let topology = Arc::clone(self.core.engine().topology());
-        let shown = |subnet: &PodSubnet| {
-            // Of another configuration by now: the next scrape shows that.
-            let usage = self.core.engine().usage_of(subnet.id())?;
+        filling::by_subnet(&self.core, |subnet, usage| {
             Some(SubnetUsage {
                 subnet: subnet.net(),
                 first_ip: subnet.configured().first()?,
                 allocated: u128::try_from(usage.allocated).unwrap_or(u128::MAX),
                 total: subnet.configured().size(),
-                states: series::states(&usage),
+                states: series::states(usage),
             })
-        };
-        topology.subnets().iter().filter_map(shown).collect()
+        })
     }
 
     fn gauges(&self) -> Vec<Gauge> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use floatingip_core::engine::Usage;
 use floatingip_core::orchestrator::Orchestrator;
 use floatingip_core::topology::PodSubnet;
 use floatingip_core::watermark::{Crossing, HIGH, Level, Watermarks};
@@ -42,19 +43,32 @@ where
     }
 }
 
-/// How full each subnet is. One at a time, so that nobody waits for the engine longer than one takes.
+/// How full each subnet is.
 pub(crate) fn levels<S, W>(core: &Orchestrator<S, SystemTimer, W>) -> Vec<Level>
 where
     S: Store,
     W: World + Send + Sync,
 {
+    by_subnet(core, Level::of)
+}
+
+/// What is to be said of each subnet's usage. One at a time, so that nobody waits for the engine longer
+/// than one takes.
+pub(crate) fn by_subnet<S, W, T>(
+    core: &Orchestrator<S, SystemTimer, W>,
+    say: impl Fn(&PodSubnet, &Usage) -> Option<T>,
+) -> Vec<T>
+where
+    S: Store,
+    W: World + Send + Sync,
+{
     let topology = Arc::clone(core.engine().topology());
-    let level = |subnet: &PodSubnet| {
+    let said = |subnet: &PodSubnet| {
         // Of another configuration by now: the next look shows that.
         let usage = core.engine().usage_of(subnet.id())?;
-        Level::of(subnet, &usage)
+        say(subnet, &usage)
     };
-    topology.subnets().iter().filter_map(level).collect()
+    topology.subnets().iter().filter_map(said).collect()
 }
 
 /// For people, with what to do.

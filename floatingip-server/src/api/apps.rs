@@ -14,7 +14,7 @@ use floatingip_core::owner::{App, AppRef};
 use floatingip_core::workload::{Workload, usual_group};
 use serde::{Deserialize, Serialize};
 
-use super::dto::{Answer, Answered, integer, pretty};
+use super::dto::{Answered, done, integer, pretty};
 use super::error::ApiError;
 use super::extract::{Json, Segments};
 use super::field::{Fault, FieldFault, given, name, optional, whole};
@@ -42,15 +42,6 @@ impl<B: Backend> FromRequestParts<Arc<Api<B>>> for Served {
         let native = api.backend.native();
         native.map(|_| Self).ok_or(ApiError::FromCluster)
     }
-}
-
-/// It is so now.
-pub(super) fn done() -> Response {
-    let answer = Answer {
-        code: StatusCode::OK.as_u16(),
-        message: String::new(),
-    };
-    pretty(StatusCode::OK, &answer)
 }
 
 /// `DELETE /v1/pod/{podUID}`.

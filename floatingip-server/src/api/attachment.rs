@@ -13,8 +13,8 @@ use floatingip_core::record::Attachment;
 use serde::{Deserialize, Serialize};
 
 use self::request::AttachRequest;
-use super::apps::{Served, done};
-use super::dto::{Answered, pretty};
+use super::apps::Served;
+use super::dto::{Answered, done, pretty};
 use super::error::ApiError;
 use super::extract::{Json, Segments};
 use super::field::{FieldFault, Object, attachment, name};

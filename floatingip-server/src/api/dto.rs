@@ -271,6 +271,15 @@ pub(super) fn integer<'de, D: Deserializer<'de>, T: TryFrom<i64>>(
         })
 }
 
+/// It is done, and there is nothing to tell.
+pub(super) fn done() -> Response {
+    let answer = Answer {
+        code: StatusCode::OK.as_u16(),
+        message: String::new(),
+    };
+    pretty(StatusCode::OK, &answer)
+}
+
 /// JSON with one space per level, as galaxy-ipam prints it.
 pub(crate) fn pretty(status: StatusCode, value: &impl Serialize) -> Response {
     let mut text = Vec::new();

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::dto::{Answer, Answered, integer, pretty};
+use super::dto::{Answered, done, integer};
 use super::error::ApiError;
 use super::extract::{IpPath, Json};
 use super::guard::{Permit, to_the_end};
@@ -69,7 +68,7 @@ pub(crate) async fn quarantine<B: Backend>(
     };
     let backend = Arc::clone(&api.backend);
     to_the_end(permit, async move { backend.quarantine(quarantine).await }).await??;
-    done()
+    Ok(done())
 }
 
 /// `DELETE /v1/ip/{ip}/quarantine`.
@@ -80,15 +79,7 @@ pub(crate) async fn lift<B: Backend>(
 ) -> Answered {
     let backend = Arc::clone(&api.backend);
     to_the_end(permit, async move { backend.lift(ip).await }).await??;
-    done()
-}
-
-fn done() -> Answered {
-    let answer = Answer {
-        code: StatusCode::OK.as_u16(),
-        message: String::new(),
-    };
-    Ok(pretty(StatusCode::OK, &answer))
+    Ok(done())
 }
 
 fn lasts(seconds: u64) -> Result<Duration, ApiError> {

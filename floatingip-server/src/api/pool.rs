@@ -10,7 +10,7 @@ use floatingip_core::record::PoolRecord;
 use floatingip_core::{PoolName, PoolNameError};
 
 use super::dto::{
-    Answer, Answered, Pool, PoolAnswer, PoolRequest, PoolStatus, PutPoolAnswer, pretty,
+    Answered, Pool, PoolAnswer, PoolRequest, PoolStatus, PutPoolAnswer, done, pretty,
 };
 use super::error::ApiError;
 use super::extract::{Json, PoolPath};
@@ -53,11 +53,7 @@ pub(crate) async fn delete<B: Backend>(
     if !existed {
         return Err(not_found(&name, api.settings.mode));
     }
-    let answer = Answer {
-        code: 200,
-        message: String::new(),
-    };
-    Ok(pretty(StatusCode::OK, &answer))
+    Ok(done())
 }
 
 /// `POST /v1/pool`.
