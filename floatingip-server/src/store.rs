@@ -256,6 +256,12 @@ impl EmbeddedStore {
         self.writer.queue()
     }
 
+    /// Whether anything can still be written: not once it is closed, nor after its writer broke down, which
+    /// only another start mends.
+    pub fn is_writable(&self) -> bool {
+        self.writer.goes_on()
+    }
+
     /// What was done since the store was opened, for metrics.
     pub fn counts(&self) -> Counts {
         self.writer.counts()

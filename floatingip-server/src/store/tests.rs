@@ -19,6 +19,7 @@ use super::*;
 
 mod apps;
 mod disk;
+mod doubt;
 mod drains;
 mod journal;
 mod power;

@@ -11,7 +11,7 @@ mod work;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread;
 
 use floatingip_core::plan::Batch;
@@ -41,7 +41,7 @@ const QUEUE: usize = 1024;
 pub(super) struct Writer {
     room: Arc<Semaphore>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: RwLock<Option<thread::JoinHandle<()>>>,
     doubt: Arc<Doubt>,
     counters: Arc<Counters>,
 }
@@ -71,7 +71,7 @@ impl Writer {
         Ok(Self {
             room: Arc::new(Semaphore::new(QUEUE)),
             jobs: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
+            thread: RwLock::new(Some(thread)),
             doubt,
             counters,
         })
@@ -147,10 +147,19 @@ impl Writer {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
         );
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut thread = self.thread.write().unwrap_or_else(PoisonError::into_inner);
         if thread.take().is_some_and(|thread| thread.join().is_err()) {
             error!("the store's writer thread had panicked");
         }
+    }
+
+    /// Whether there is a writer thread, and will be.
+    pub(super) fn goes_on(&self) -> bool {
+        // Who closes it has the lock meanwhile.
+        let Ok(thread) = self.thread.try_read() else {
+            return false;
+        };
+        thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// How many jobs wait or are being written.

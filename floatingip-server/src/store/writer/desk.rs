@@ -1,6 +1,7 @@
 //! The writer thread's side: what all callers asked for meanwhile becomes one transaction with one flush.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
@@ -46,9 +47,9 @@ struct Done {
 /// Why a transaction came to nothing, as far as anybody knows.
 enum Failure {
     /// It was given up before the commit.
-    Unavailable(redb::Error),
+    Unavailable(Box<dyn Error + Send + Sync>),
     /// The commit was begun.
-    Unknown(redb::Error),
+    Unknown(Box<dyn Error + Send + Sync>),
 }
 
 impl Desk {
@@ -70,24 +71,14 @@ impl Desk {
     }
 
     fn write(&self, group: Vec<Job>) {
-        let verdicts = match self.file.with(|database| self.attempt(database, &group)) {
-            Ok(Ok(done)) => {
+        let verdicts = match self.attempt(&group) {
+            Ok(done) => {
                 self.apps.take_in(done.apps);
                 done.verdicts
             }
-            Ok(Err(failure)) => {
-                self.counters.failed();
-                self.apps_in_doubt.set(true);
-                self.file.lose();
+            Err(failure) => {
+                self.give_up();
                 vec![failure.reported(); group.len()]
-            }
-            Err(error) => {
-                self.counters.failed();
-                error!(
-                    error = &error as &dyn std::error::Error,
-                    "the store cannot be opened again"
-                );
-                vec![Verdict::Unavailable; group.len()]
             }
         };
         for (job, verdict) in group.into_iter().zip(verdicts) {
@@ -98,27 +89,37 @@ impl Desk {
         }
     }
 
-    /// Does all jobs of a group, each on top of the former ones, and commits once.
-    /// A transaction that does not take the thread along if redb panics over what it finds in the file.
-    fn attempt(&self, database: &Database, group: &[Job]) -> Result<Done, Failure> {
-        self.settle_doubt(database);
-        let unwound = catch_unwind(AssertUnwindSafe(|| self.transact(database, group)));
-        unwound.unwrap_or_else(|_| {
-            let what = "the database panicked; the file is opened again".to_owned();
-            Err(Failure::Unknown(redb::Error::Corrupted(what)))
+    /// Does all jobs of a group, each on top of the former ones, and commits once. Where redb panics over
+    /// what it finds in the file, the attempt ends and not the thread.
+    fn attempt(&self, group: &[Job]) -> Result<Done, Failure> {
+        let work = |database: &Database| {
+            self.settle_doubt(database)?;
+            caught(Failure::Unknown, || self.transact(database, group))
+        };
+        caught(Failure::Unavailable, || {
+            let opened = self.file.with(work);
+            opened.map_err(|error| Failure::Unavailable(error.into()))?
         })
     }
 
-    fn settle_doubt(&self, database: &Database) {
-        if !self.apps_in_doubt.get() {
-            return;
+    /// Nothing is written before it is known what the file has: what is shown of apps would be something
+    /// else.
+    fn settle_doubt(&self, database: &Database) -> Result<(), Failure> {
+        if self.apps_in_doubt.get() {
+            let rows = tables::apps(database);
+            let rows = rows.map_err(|error| Failure::Unavailable(error.into()))?;
+            self.apps.replace(rows);
+            self.apps_in_doubt.set(false);
         }
-        match tables::apps(database) {
-            Ok(rows) => {
-                self.apps.replace(rows);
-                self.apps_in_doubt.set(false);
-            }
-            Err(error) => error!(%error, "the apps cannot be read again; the last known ones hold"),
+        Ok(())
+    }
+
+    /// Whoever comes next opens the file again.
+    fn give_up(&self) {
+        self.counters.failed();
+        self.apps_in_doubt.set(true);
+        if catch_unwind(AssertUnwindSafe(|| self.file.lose())).is_err() {
+            error!("the database panicked while it was closed: the next opening repairs it");
         }
     }
 
@@ -160,7 +161,7 @@ impl Desk {
         }
         transaction
             .commit()
-            .map_err(|error| Failure::Unknown(error.into()))?;
+            .map_err(|error| Failure::Unknown(redb::Error::from(error).into()))?;
         self.counters.committed(start.elapsed());
         Ok(Done { verdicts, apps })
     }
@@ -180,8 +181,19 @@ impl Desk {
 
 impl<E: Into<redb::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::Unavailable(error.into())
+        Self::Unavailable(Box::new(error.into()))
     }
+}
+
+/// What the work comes to, or a failure of that sort where redb panics over what it finds in the file.
+fn caught<T>(
+    failure: fn(Box<dyn Error + Send + Sync>) -> Failure,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = "the database panicked; the file is opened again".to_owned();
+        Err(failure(redb::Error::Corrupted(what).into()))
+    })
 }
 
 /// Whether notes of draining addresses were changed, be it without an entry.
@@ -198,7 +210,7 @@ impl Failure {
             Self::Unknown(error) => (Verdict::Unknown, error),
         };
         error!(
-            error = error as &dyn std::error::Error,
+            error = &**error as &dyn Error,
             "the store was not written: check the disk and the free space on it"
         );
         verdict
