@@ -13,12 +13,14 @@ use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use floatingip_core::plan::Batch;
 use floatingip_core::store::Answer;
 use floatingip_core::times::Times;
 use floatingip_core::{Topology, WallTime};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tracing::error;
 
 pub use self::counters::Counts;
@@ -35,6 +37,19 @@ use super::error::DocumentError;
 
 /// Callers beyond these wait before they may queue: what is in memory for the writer is bounded.
 const QUEUE: usize = 1024;
+
+/// How long a caller waits for what no orchestrator looks after: as long as an orchestrator's operations
+/// wait by default.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a caller was told nothing.
+#[derive(Clone, Copy, Debug)]
+enum Silence {
+    /// There was no room, or there is no writer any more: certainly not written.
+    NotQueued,
+    /// Perhaps written, or it will be.
+    Unanswered,
+}
 
 /// The way to the writer thread.
 #[derive(Debug)]
@@ -90,24 +105,12 @@ impl Writer {
     }
 
     pub(super) async fn put_document(&self, name: &str, text: &str) -> Result<(), DocumentError> {
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Document {
-            name: name.to_owned(),
-            text: text.to_owned(),
-            reply,
-        };
-        if !self.submit(work).await {
-            return Err(DocumentError::Unavailable);
-        }
-        answer.await.unwrap_or(Err(DocumentError::Unknown))
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.ask(|reply| Work::Document { name, text, reply }).await
     }
 
     pub(super) async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
-        let (reply, answer) = oneshot::channel();
-        if !self.submit(Work::App(change, reply)).await {
-            return Err(AppError::Unavailable);
-        }
-        answer.await.unwrap_or(Err(AppError::Unknown))
+        self.ask(|reply| Work::App(change, reply)).await
     }
 
     /// Notes what drains under a configuration; see [`drains::perform`].
@@ -116,16 +119,31 @@ impl Writer {
         topology: Arc<Topology>,
         at: WallTime,
     ) -> Result<usize, DocumentError> {
-        let (reply, answer) = oneshot::channel();
-        let work = Work::Drains {
+        self.ask(|reply| Work::Drains {
             topology,
             at,
             reply,
-        };
-        if !self.submit(work).await {
-            return Err(DocumentError::Unavailable);
+        })
+        .await
+    }
+
+    /// Has work done that nobody repeats, and waits for it as long as patience lasts.
+    async fn ask<T, E: From<Silence>>(
+        &self,
+        work: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Work,
+    ) -> Result<T, E> {
+        let end = Instant::now() + PATIENCE;
+        let (reply, answer) = oneshot::channel();
+        let queued = timeout_at(end, self.submit(work(reply))).await;
+        if !queued.unwrap_or_else(|_| overdue(false)) {
+            return Err(Silence::NotQueued.into());
         }
-        answer.await.unwrap_or(Err(DocumentError::Unknown))
+        match timeout_at(end, answer).await {
+            Ok(Ok(answer)) => answer,
+            // The writer thread is gone, at nobody knows which point.
+            Ok(Err(_)) => Err(Silence::Unanswered.into()),
+            Err(_) => overdue(Err(Silence::Unanswered.into())),
+        }
     }
 
     /// Queues work, when there is room; false once the writer is closed.
@@ -173,5 +191,31 @@ impl Writer {
 
     pub(super) fn counts(&self) -> Counts {
         self.counters.counts()
+    }
+}
+
+fn overdue<T>(answer: T) -> T {
+    error!(
+        "the store has not answered for {} s: check whether the disk hangs",
+        PATIENCE.as_secs()
+    );
+    answer
+}
+
+impl From<Silence> for DocumentError {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::NotQueued => Self::Unavailable,
+            Silence::Unanswered => Self::Unknown,
+        }
+    }
+}
+
+impl From<Silence> for AppError {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::NotQueued => Self::Unavailable,
+            Silence::Unanswered => Self::Unknown,
+        }
     }
 }

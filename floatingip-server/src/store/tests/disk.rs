@@ -9,7 +9,7 @@ use super::*;
 
 /// Bytes in memory with faults at will; clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Shared>);
+pub(crate) struct Disk(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -53,7 +53,7 @@ impl Disk {
         self.state().meddling = meddling;
     }
 
-    fn hold_flushes(&self, held: bool) {
+    pub(crate) fn hold_flushes(&self, held: bool) {
         self.state().held = held;
         self.0.changed.notify_all();
     }
@@ -66,7 +66,7 @@ impl Disk {
         self.0.changed.wait_while(self.state(), condition).unwrap()
     }
 
-    pub(super) fn store(&self) -> Result<EmbeddedStore, OpenError> {
+    pub(crate) fn store(&self) -> Result<EmbeddedStore, OpenError> {
         let disk = self.clone();
         let opener = Box::new(move || disk.open());
         let file = DatabaseFile::with_opener("disk/floatingip.redb".into(), opener, None)?;
