@@ -8,14 +8,13 @@ use floatingip_core::engine::Ending;
 use floatingip_core::fact::AppState;
 use floatingip_core::owner::AppRef;
 use floatingip_core::record::Attachment;
-use floatingip_core::request::PodRequest;
 use floatingip_core::topology::AddressInfo;
 use floatingip_core::{Fact, Name, World};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
 use super::refused::Refused;
-use super::{Core, explain};
+use super::{Core, explain, revival};
 use crate::backend::Explained;
 use crate::desk::Writes;
 use crate::native::{AppView, Left, Native, NativeError, Wanted};
@@ -52,27 +51,6 @@ impl Workloads {
         Ok(self.core.store().change_app(change).await?)
     }
 
-    /// Who starts a container of an app that was deleted says that it is there again; who asks once more
-    /// for what an interface has says nothing.
-    async fn revive(&self, request: &PodRequest) -> Result<(), NativeError> {
-        let Some(app) = request.tenant().app_ref() else {
-            return Ok(());
-        };
-        let again = || {
-            let attachment = request.attachment();
-            attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty())
-        };
-        match self.apps().app(&app).is_gone() && !again() {
-            true => self.change(AppChange::Revive(app)).await,
-            false => Ok(()),
-        }
-    }
-
-    async fn allocate(&self, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
-        self.revive(&wanted.request).await?;
-        Ok(self.core.allocate(&wanted.request, &wanted.place).await?)
-    }
-
     fn infos(&self, addresses: &[IpAddr]) -> Result<Vec<AddressInfo>, NativeError> {
         let engine = self.core.engine();
         let topology = engine.topology();
@@ -87,7 +65,7 @@ impl Workloads {
 impl Native for Workloads {
     async fn attach(&self, wanted: Wanted) -> Result<Vec<AddressInfo>, NativeError> {
         let _under_way = self.writes.under_way().await;
-        let allocated = self.allocate(&wanted).await;
+        let allocated = revival::allocate(&self.core, &wanted).await;
         match &allocated {
             Ok(_) => self.refused.served(&wanted.request),
             Err(NativeError::Refused(_)) => self.refused.note(wanted),
@@ -104,6 +82,7 @@ impl Native for Workloads {
 
     async fn collect(&self, left: Left) -> Result<(), NativeError> {
         let _under_way = self.writes.under_way().await;
+        self.refused.collected(&left);
         let Left {
             node,
             network,
@@ -193,6 +172,7 @@ mod tests {
     use floatingip_core::ReleasePolicy;
     use floatingip_core::config::{Config, Strictness};
     use floatingip_core::orchestrator::Place;
+    use floatingip_core::request::PodRequest;
     use floatingip_core::testing::fixture::{attachment, pod};
 
     use super::*;
@@ -252,6 +232,26 @@ mod tests {
         assert!(core.engine().is_empty());
         forget_all_gone(core).await;
         assert!(core.world().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_refused_container_that_is_collected_waits_for_nothing_any_more() {
+        let workloads = workloads().await;
+        let wanted = Wanted {
+            place: Place::Node(vec!["192.168.0.1".parse().unwrap()]),
+            ..wanted("db-0")
+        };
+        let attachment = wanted.request.attachment().unwrap().clone();
+        let explained = || workloads.explain(&"default".into(), &"db-0".into());
+        workloads.attach(wanted.clone()).await.unwrap_err();
+        assert!(explained().is_some());
+        let left = Left {
+            node: attachment.node,
+            network: attachment.network,
+            valid: [].into(),
+        };
+        workloads.collect(left).await.unwrap();
+        assert!(explained().is_none());
     }
 
     #[tokio::test]
