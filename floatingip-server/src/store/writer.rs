@@ -9,7 +9,6 @@ mod doubt;
 mod drains;
 mod work;
 
-use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread;
@@ -69,17 +68,8 @@ impl Writer {
         apps: Apps,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let doubt = Arc::new(Doubt::default());
-        let counters = Arc::new(Counters::default());
-        let desk = Desk {
-            file,
-            options,
-            clock,
-            doubt: Arc::clone(&doubt),
-            counters: Arc::clone(&counters),
-            apps,
-            apps_in_doubt: Cell::new(false),
-        };
+        let desk = Desk::new(file, options, clock, apps);
+        let (doubt, counters) = (desk.doubt(), desk.counters());
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || desk.serve(&receiver))?;

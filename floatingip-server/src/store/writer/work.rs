@@ -93,6 +93,11 @@ impl Work {
 }
 
 impl Verdict {
+    /// Whether notes of draining addresses were changed, be it without an entry.
+    pub(super) fn is_noted(&self) -> bool {
+        matches!(self, Self::Noted(changes) if *changes > 0)
+    }
+
     fn of_batch(self, batch: &Batch, doubt: &Doubt) -> Vec<Answer> {
         match self {
             Self::Answers(outcomes) => doubt.settled(batch, outcomes),
