@@ -7,6 +7,7 @@ mod counters;
 mod desk;
 mod doubt;
 mod drains;
+mod rounds;
 mod work;
 
 use std::io;
@@ -17,16 +18,18 @@ use std::time::Duration;
 use floatingip_core::plan::Batch;
 use floatingip_core::store::Answer;
 use floatingip_core::times::Times;
-use floatingip_core::{Topology, WallTime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
 
 pub use self::counters::Counts;
+#[cfg(test)]
+pub(super) use self::drains::Place;
 
 use self::counters::Counters;
 use self::desk::Desk;
 use self::doubt::Doubt;
+use self::rounds::Rounds;
 use self::work::{Job, Work};
 use super::Options;
 use super::age::RunningClock;
@@ -58,6 +61,7 @@ pub(super) struct Writer {
     thread: RwLock<Option<thread::JoinHandle<()>>>,
     doubt: Arc<Doubt>,
     counters: Arc<Counters>,
+    rounds: Rounds,
 }
 
 impl Writer {
@@ -79,6 +83,7 @@ impl Writer {
             thread: RwLock::new(Some(thread)),
             doubt,
             counters,
+            rounds: Rounds::default(),
         })
     }
 
@@ -101,20 +106,6 @@ impl Writer {
 
     pub(super) async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
         self.ask(|reply| Work::App(change, reply)).await
-    }
-
-    /// Notes what drains under a configuration; see [`drains::perform`].
-    pub(super) async fn note_drains(
-        &self,
-        topology: Arc<Topology>,
-        at: WallTime,
-    ) -> Result<usize, DocumentError> {
-        self.ask(|reply| Work::Drains {
-            topology,
-            at,
-            reply,
-        })
-        .await
     }
 
     /// Has work done that nobody repeats, and waits for it as long as patience lasts.

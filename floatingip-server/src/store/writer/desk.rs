@@ -7,6 +7,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use floatingip_core::record::Version;
 use redb::{Database, Durability, WriteTransaction};
 use tracing::error;
 
@@ -41,14 +42,27 @@ pub(super) struct Desk {
 }
 
 /// What a transaction came to.
-#[derive(Default)]
 struct Done {
     verdicts: Vec<Verdict>,
     apps: Vec<Shown>,
+    /// The latest one in use.
+    version: Version,
     /// There is something to commit.
     changed: bool,
     /// The journal has nothing more that is to go.
     settled: bool,
+}
+
+impl Done {
+    const fn at(version: Version) -> Self {
+        Self {
+            verdicts: Vec::new(),
+            apps: Vec::new(),
+            version,
+            changed: false,
+            settled: false,
+        }
+    }
 }
 
 /// Why a transaction came to nothing, as far as anybody knows.
@@ -103,6 +117,7 @@ impl Desk {
         let verdicts = match self.attempt(&group) {
             Ok(done) => {
                 self.apps.take_in(done.apps);
+                self.counters.set_latest(Some(done.version));
                 done.verdicts
             }
             Err(failure) => {
@@ -146,6 +161,7 @@ impl Desk {
     /// Whoever comes next opens the file again.
     fn give_up(&self) {
         self.counters.failed();
+        self.counters.set_latest(None);
         self.apps_in_doubt.set(true);
         self.rest();
         if catch_unwind(AssertUnwindSafe(|| self.file.lose())).is_err() {
@@ -175,18 +191,17 @@ impl Desk {
         let mut tables = Tables::open(transaction)?;
         let reading = self.read_clock(&mut tables)?;
         let before = tables.version()?;
-        let mut version = before;
-        let mut done = Done::default();
+        let mut done = Done::at(before);
         for job in group {
-            let (verdict, shown) = job.work.perform(&mut tables, &mut version)?;
+            let (verdict, shown) = job.work.perform(&mut tables, &mut done.version)?;
             done.changed |= job.work.is_unversioned() || verdict.is_noted();
             done.verdicts.push(verdict);
             done.apps.extend(shown);
         }
-        if version != before {
-            tables.set_version(version)?;
+        if done.version != before {
+            tables.set_version(done.version)?;
         }
-        if version != before || self.until_due().is_zero() {
+        if done.version != before || self.until_due().is_zero() {
             done.changed = true;
             done.settled = tables.settle_journal(&self.options)?;
             if let Some(reading) = reading {
