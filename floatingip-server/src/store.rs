@@ -51,6 +51,9 @@ use self::writer::Writer;
 /// (until a repetition finds out). The file is then closed; the next call opens it again, which
 /// repairs it. Until that works everything is `Unavailable`, and the log says what to do.
 ///
+/// Documents, apps and notes of what drains wait ten seconds for a disk that hangs, by the clock of a tokio
+/// runtime: they need one with time. How long a batch waits is its caller's to say.
+///
 /// ```
 /// use floatingip_core::Store;
 /// use floatingip_server::store::{EmbeddedStore, OpenError};
@@ -256,6 +259,12 @@ impl EmbeddedStore {
         self.writer.queue()
     }
 
+    /// Whether anything can still be written: not once it is closed, nor after its writer broke down, which
+    /// only another start mends.
+    pub fn is_writable(&self) -> bool {
+        self.writer.goes_on()
+    }
+
     /// What was done since the store was opened, for metrics.
     pub fn counts(&self) -> Counts {
         self.writer.counts()
@@ -320,4 +329,4 @@ fn read<T>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,7 +5,7 @@ use floatingip_core::config::{Config, Strictness};
 use super::*;
 
 /// The configuration with these addresses of the fixtures' network.
-fn configured(ips: &str) -> Arc<Topology> {
+pub(super) fn configured(ips: &str) -> Arc<Topology> {
     let entry = serde_json::json!([{
         "routableSubnet": "10.1.0.0/16",
         "ips": ips.split(',').collect::<Vec<_>>(),
@@ -16,7 +16,7 @@ fn configured(ips: &str) -> Arc<Topology> {
     Arc::new(config.into_topology())
 }
 
-fn at(seconds: u64) -> WallTime {
+pub(super) fn at(seconds: u64) -> WallTime {
     WallTime::from_nanos(seconds * 1_000_000_000)
 }
 
