@@ -83,16 +83,20 @@ pub(super) const ALL: &[Stage] = &[
 ];
 
 /// The least that must have run, so that a stage which finds nothing to do turns red instead of
-/// staying silent. Raise these as tests, targets and examples land.
+/// staying silent: all of what is few, and about nine tenths of the tests that there are, so that one
+/// more or less needs no change here, and a target that is left out, or a suite that is skipped without
+/// a word, is seen. Raise these as tests, targets and examples land.
 mod floor {
-    pub(super) const TESTS: usize = 1;
+    /// Of some 1100, doctests included.
+    pub(super) const TESTS: usize = 990;
     pub(super) const FUZZ_TESTS: usize = 11;
-    pub(super) const FUZZ_TARGETS: usize = 8;
+    pub(super) const FUZZ_TARGETS: usize = 9;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 5;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
-    pub(super) const CLUSTER_TESTS: usize = 19;
+    /// Of some 318.
+    pub(super) const CLUSTER_TESTS: usize = 286;
 }
 
 type Check = fn(&Workspace) -> Result<Done>;
