@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use floatingip_core::engine::Ending;
 use floatingip_core::fact::AppState;
@@ -9,7 +10,8 @@ use floatingip_core::owner::AppRef;
 use floatingip_core::record::Attachment;
 use floatingip_core::topology::AddressInfo;
 use floatingip_core::{Fact, Name, World};
-use tracing::error;
+use tokio::time::timeout;
+use tracing::{error, warn};
 
 use super::refused::Refused;
 use super::{Core, explain, revival};
@@ -133,11 +135,19 @@ impl Native for Workloads {
     }
 }
 
+/// How long a sweep forgets apps: what it does not get to, the next one does.
+const FORGET_FOR: Duration = Duration::from_secs(10);
+
 /// Forgets every app that was deleted and that nothing depends on any more: what a server that was
 /// killed, or an app whose pods ended later, left behind.
 pub(super) async fn forget_all_gone(core: &Core) {
-    for (app, _) in core.world().gone() {
-        forget_gone(core, &app).await;
+    let all = async {
+        for (app, _) in core.world().gone() {
+            forget_gone(core, &app).await;
+        }
+    };
+    if timeout(FORGET_FOR, all).await.is_err() {
+        warn!("not all deleted apps are forgotten yet, the next sweep goes on: is the disk slow?");
     }
 }
 
@@ -167,6 +177,7 @@ mod tests {
 
     use super::*;
     use crate::store::EmbeddedStore;
+    use crate::store::tests::disk::Disk;
 
     const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2~10.0.70.9"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1"}]"#;
 
@@ -182,8 +193,11 @@ mod tests {
     }
 
     async fn workloads() -> Workloads {
+        workloads_on(EmbeddedStore::in_memory().unwrap()).await
+    }
+
+    async fn workloads_on(store: EmbeddedStore) -> Workloads {
         let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
-        let store = EmbeddedStore::in_memory().unwrap();
         let core = super::super::start(0, config.into_topology(), store).await;
         Workloads::new(Arc::new(core.unwrap()), Writes::default())
     }
@@ -247,5 +261,22 @@ mod tests {
         assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
         assert_eq!(workloads.app(&app), None);
         assert_eq!(workloads.core.store().counts().commits, 0);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_the_sweep_once_and_not_for_each_app() {
+        let disk = Disk::default();
+        let workloads = workloads_on(disk.store().unwrap()).await;
+        for name in ["a", "b", "c"] {
+            let app = wanted("db-0").request.tenant().app_ref().unwrap();
+            let name = name.into();
+            let gone = AppChange::Tell(AppRef { name, ..app }, Told::Gone);
+            workloads.change(gone).await.unwrap();
+        }
+        disk.hold_flushes(true);
+        tokio::time::pause();
+        let forgetting = timeout(2 * FORGET_FOR, forget_all_gone(&workloads.core)).await;
+        disk.hold_flushes(false);
+        assert!(forgetting.is_ok());
     }
 }
