@@ -7,9 +7,9 @@ mod counters;
 mod desk;
 mod doubt;
 mod drains;
+mod rounds;
 mod work;
 
-use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
 use std::thread;
@@ -18,16 +18,18 @@ use std::time::Duration;
 use floatingip_core::plan::Batch;
 use floatingip_core::store::Answer;
 use floatingip_core::times::Times;
-use floatingip_core::{Topology, WallTime};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tracing::error;
 
 pub use self::counters::Counts;
+#[cfg(test)]
+pub(super) use self::drains::Place;
 
 use self::counters::Counters;
 use self::desk::Desk;
 use self::doubt::Doubt;
+use self::rounds::Rounds;
 use self::work::{Job, Work};
 use super::Options;
 use super::age::RunningClock;
@@ -59,6 +61,7 @@ pub(super) struct Writer {
     thread: RwLock<Option<thread::JoinHandle<()>>>,
     doubt: Arc<Doubt>,
     counters: Arc<Counters>,
+    rounds: Rounds,
 }
 
 impl Writer {
@@ -69,17 +72,8 @@ impl Writer {
         apps: Apps,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let doubt = Arc::new(Doubt::default());
-        let counters = Arc::new(Counters::default());
-        let desk = Desk {
-            file,
-            options,
-            clock,
-            doubt: Arc::clone(&doubt),
-            counters: Arc::clone(&counters),
-            apps,
-            apps_in_doubt: Cell::new(false),
-        };
+        let desk = Desk::new(file, options, clock, apps);
+        let (doubt, counters) = (desk.doubt(), desk.counters());
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || desk.serve(&receiver))?;
@@ -89,6 +83,7 @@ impl Writer {
             thread: RwLock::new(Some(thread)),
             doubt,
             counters,
+            rounds: Rounds::default(),
         })
     }
 
@@ -111,20 +106,6 @@ impl Writer {
 
     pub(super) async fn change_app(&self, change: AppChange) -> Result<(), AppError> {
         self.ask(|reply| Work::App(change, reply)).await
-    }
-
-    /// Notes what drains under a configuration; see [`drains::perform`].
-    pub(super) async fn note_drains(
-        &self,
-        topology: Arc<Topology>,
-        at: WallTime,
-    ) -> Result<usize, DocumentError> {
-        self.ask(|reply| Work::Drains {
-            topology,
-            at,
-            reply,
-        })
-        .await
     }
 
     /// Has work done that nobody repeats, and waits for it as long as patience lasts.

@@ -1,12 +1,18 @@
 //! After a commit whose outcome nobody knows: what is shown of apps is what the file has, or nothing is
 //! written.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use floatingip_core::Now;
 use floatingip_core::fact::{AppState, Slots};
 
 use super::apps::{APPS, app, tell};
 use super::disk::Disk;
 use super::*;
 use crate::store::format::app_key;
+
+/// Nobody waits for so long unless something is wrong.
+const LONG: Duration = Duration::from_secs(30);
 
 fn sized(size: u32) -> Told {
     Told::There(AppState::new(Slots::Count(size)))
@@ -88,4 +94,29 @@ async fn a_database_that_panics_while_it_is_opened_again_does_not_end_the_writer
     assert!(store.is_writable());
     disk.meddle(None);
     assert_eq!(store.apply(&web(3)).await, applied(1));
+}
+
+#[tokio::test]
+async fn a_store_whose_writer_broke_down_says_so_and_refuses() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let breaks = Arc::clone(&broken);
+    let clock = RunningClock::new(move || {
+        assert!(!breaks.load(Ordering::Relaxed), "a fault of ours");
+        Now::default()
+    });
+    let file = DatabaseFile::in_memory().unwrap();
+    let store = EmbeddedStore::start_at(file, Options::default(), clock).unwrap();
+    assert!(store.is_writable());
+    broken.store(true, Ordering::Relaxed);
+    drop(store.apply(&web(1)).await);
+    let ended = async {
+        while store.is_writable() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, ended).await.unwrap();
+    let unavailable = vec![Answer::Definite(Outcome::Unavailable)];
+    assert_eq!(store.apply(&web(2)).await, unavailable);
+    let app = store.change_app(tell("web", &sized(1))).await;
+    assert_eq!(app, Err(AppError::Unavailable));
 }

@@ -19,7 +19,7 @@ async fn ask(store: &EmbeddedStore) -> Option<Answers> {
         tokio::join!(
             store.put_document("config", "[1]"),
             store.change_app(tell("web", &Told::Gone)),
-            store.note_drains(&topology, at(1)),
+            store.note_drains(|| Arc::clone(&topology), at(1)),
         )
     };
     tokio::time::timeout(Duration::from_secs(60), all)

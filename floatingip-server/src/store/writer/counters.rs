@@ -1,8 +1,10 @@
 //! What was done since the store was opened.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use floatingip_core::record::Version;
 use floatingip_core::times::Times;
 
 /// What the store has done since it was opened.
@@ -26,6 +28,7 @@ pub(super) struct Counters {
     failures: AtomicU64,
     last_commit_nanos: AtomicU64,
     pub(super) commit_times: Times,
+    latest: Mutex<Option<Version>>,
 }
 
 impl Counters {
@@ -42,6 +45,15 @@ impl Counters {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.last_commit_nanos.store(nanos, Ordering::Relaxed);
         self.commit_times.add(took);
+    }
+
+    /// The version of the latest write; none where nobody knows it.
+    pub(super) fn latest(&self) -> Option<Version> {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_latest(&self, version: Option<Version>) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = version;
     }
 
     pub(super) fn counts(&self) -> Counts {

@@ -7,7 +7,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use redb::{Database, Durability};
+use floatingip_core::record::Version;
+use redb::{Database, Durability, WriteTransaction};
 use tracing::error;
 
 use super::super::Options;
@@ -23,25 +24,45 @@ use super::work::{Job, Verdict, Work};
 /// The most jobs in one transaction. At a few writes a job it stays well below what a flush costs.
 const GROUP: usize = 512;
 
-/// How often the journal loses what is too old while nothing is written.
+/// How often the journal loses what is too old while nothing is changed.
 const TEND_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The writer thread's side.
 pub(super) struct Desk {
-    pub(super) file: Arc<DatabaseFile>,
-    pub(super) options: Options,
-    pub(super) clock: RunningClock,
-    pub(super) doubt: Arc<Doubt>,
-    pub(super) counters: Arc<Counters>,
-    pub(super) apps: Apps,
+    file: Arc<DatabaseFile>,
+    options: Options,
+    clock: RunningClock,
+    doubt: Arc<Doubt>,
+    counters: Arc<Counters>,
+    apps: Apps,
     /// A commit whose outcome is not known may have changed apps: they are read again first.
-    pub(super) apps_in_doubt: Cell<bool>,
+    apps_in_doubt: Cell<bool>,
+    /// When nothing more of the journal was to go, by the clock.
+    settled: Cell<Duration>,
 }
 
 /// What a transaction came to.
 struct Done {
     verdicts: Vec<Verdict>,
     apps: Vec<Shown>,
+    /// The latest one in use.
+    version: Version,
+    /// There is something to commit.
+    changed: bool,
+    /// The journal has nothing more that is to go.
+    settled: bool,
+}
+
+impl Done {
+    const fn at(version: Version) -> Self {
+        Self {
+            verdicts: Vec::new(),
+            apps: Vec::new(),
+            version,
+            changed: false,
+            settled: false,
+        }
+    }
 }
 
 /// Why a transaction came to nothing, as far as anybody knows.
@@ -53,20 +74,42 @@ enum Failure {
 }
 
 impl Desk {
+    pub(super) fn new(
+        file: Arc<DatabaseFile>,
+        options: Options,
+        clock: RunningClock,
+        apps: Apps,
+    ) -> Self {
+        Self {
+            file,
+            options,
+            settled: Cell::new(clock.elapsed()),
+            clock,
+            doubt: Arc::default(),
+            counters: Arc::default(),
+            apps,
+            apps_in_doubt: Cell::new(false),
+        }
+    }
+
+    pub(super) fn doubt(&self) -> Arc<Doubt> {
+        Arc::clone(&self.doubt)
+    }
+
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
     pub(super) fn serve(&self, jobs: &mpsc::Receiver<Job>) {
         loop {
-            match jobs.recv_timeout(TEND_EVERY) {
-                Ok(first) => {
-                    let mut group = vec![first];
-                    group.extend(jobs.try_iter().take(GROUP - 1));
-                    self.write(group);
-                }
-                Err(RecvTimeoutError::Timeout) if self.options.journal_age.is_some() => {
-                    self.write(Vec::new());
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match jobs.recv_timeout(self.until_due()) {
+                Ok(first) => Some(first),
+                // Nobody asks for anything: the journal is looked after.
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
-            }
+            };
+            let group = first.into_iter().chain(jobs.try_iter());
+            self.write(group.take(GROUP).collect());
         }
     }
 
@@ -74,6 +117,7 @@ impl Desk {
         let verdicts = match self.attempt(&group) {
             Ok(done) => {
                 self.apps.take_in(done.apps);
+                self.counters.set_latest(Some(done.version));
                 done.verdicts
             }
             Err(failure) => {
@@ -117,7 +161,9 @@ impl Desk {
     /// Whoever comes next opens the file again.
     fn give_up(&self) {
         self.counters.failed();
+        self.counters.set_latest(None);
         self.apps_in_doubt.set(true);
+        self.rest();
         if catch_unwind(AssertUnwindSafe(|| self.file.lose())).is_err() {
             error!("the database panicked while it was closed: the next opening repairs it");
         }
@@ -125,45 +171,58 @@ impl Desk {
 
     fn transact(&self, database: &Database, group: &[Job]) -> Result<Done, Failure> {
         let start = Instant::now();
-        // Nobody has asked for anything: the journal is looked after.
-        let tend = group.is_empty();
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
-        let before;
-        let after;
-        let mut verdicts = Vec::with_capacity(group.len());
-        let mut apps = Vec::new();
-        {
-            let mut tables = Tables::open(&transaction)?;
-            before = tables.version()?;
-            let reading = self.read_clock(&mut tables)?;
-            let mut version = before;
-            for job in group {
-                let (verdict, shown) = job.work.perform(&mut tables, &mut version)?;
-                verdicts.push(verdict);
-                apps.extend(shown);
-            }
-            after = version;
-            if after != before {
-                tables.set_version(after)?;
-            }
-            if after != before || tend {
-                tables.settle_journal(&self.options)?;
-                if let Some(reading) = reading {
-                    tables.set_reading(reading)?;
-                }
-            }
-        }
-        let unversioned = || group.iter().any(|job| job.work.is_unversioned()) || noted(&verdicts);
-        if after == before && !tend && !unversioned() {
+        let done = self.perform(&transaction, group)?;
+        if !done.changed {
             transaction.abort()?;
-            return Ok(Done { verdicts, apps });
+            return Ok(done);
         }
-        transaction
-            .commit()
-            .map_err(|error| Failure::Unknown(redb::Error::from(error).into()))?;
+        let committed = transaction.commit().map_err(redb::Error::from);
+        committed.map_err(|error| Failure::Unknown(error.into()))?;
         self.counters.committed(start.elapsed());
-        Ok(Done { verdicts, apps })
+        if done.settled {
+            self.rest();
+        }
+        Ok(done)
+    }
+
+    fn perform(&self, transaction: &WriteTransaction, group: &[Job]) -> Result<Done, redb::Error> {
+        let mut tables = Tables::open(transaction)?;
+        let reading = self.read_clock(&mut tables)?;
+        let before = tables.version()?;
+        let mut done = Done::at(before);
+        for job in group {
+            let (verdict, shown) = job.work.perform(&mut tables, &mut done.version)?;
+            done.changed |= job.work.is_unversioned() || verdict.is_noted();
+            done.verdicts.push(verdict);
+            done.apps.extend(shown);
+        }
+        if done.version != before {
+            tables.set_version(done.version)?;
+        }
+        if done.version != before || self.until_due().is_zero() {
+            done.changed = true;
+            done.settled = tables.settle_journal(&self.options)?;
+            if let Some(reading) = reading {
+                tables.set_reading(reading)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// How long the journal need not be looked after.
+    fn until_due(&self) -> Duration {
+        let Some(_) = self.options.journal_age else {
+            return Duration::MAX;
+        };
+        let since = self.clock.elapsed().saturating_sub(self.settled.get());
+        TEND_EVERY.saturating_sub(since)
+    }
+
+    /// The journal is left alone for a while.
+    fn rest(&self) {
+        self.settled.set(self.clock.elapsed());
     }
 
     /// Sets the time that the journal's new entries are of; None where no age is measured.
@@ -194,12 +253,6 @@ fn caught<T>(
         let what = "the database panicked; the file is opened again".to_owned();
         Err(failure(redb::Error::Corrupted(what).into()))
     })
-}
-
-/// Whether notes of draining addresses were changed, be it without an entry.
-fn noted(verdicts: &[Verdict]) -> bool {
-    let changed = |verdict: &Verdict| matches!(verdict, Verdict::Noted(changes) if *changes > 0);
-    verdicts.iter().any(changed)
 }
 
 impl Failure {

@@ -14,6 +14,7 @@ use super::super::format;
 use super::super::tables::Tables;
 use super::app::{self, Shown};
 use super::doubt::Doubt;
+use super::drains::{Place, Round};
 use super::{batch, drains};
 
 /// Work with its place in the queue.
@@ -33,7 +34,8 @@ pub(super) enum Work {
     Drains {
         topology: Arc<Topology>,
         at: WallTime,
-        reply: oneshot::Sender<Result<usize, DocumentError>>,
+        from: Place,
+        reply: oneshot::Sender<Result<Round, DocumentError>>,
     },
 }
 
@@ -48,8 +50,8 @@ pub(super) enum Verdict {
     Unknown,
     /// Not written: there are as many as there may be.
     Full,
-    /// So many notes of draining addresses were changed.
-    Noted(usize),
+    /// Notes of draining addresses were looked at.
+    Noted(Round),
 }
 
 impl Work {
@@ -69,9 +71,11 @@ impl Work {
                 (Verdict::Answers(Vec::new()), None)
             }
             Self::App(change, _) => app::perform(change, tables, version)?,
-            Self::Drains { topology, at, .. } => {
-                let changes = drains::perform(topology, *at, tables, version)?;
-                (Verdict::Noted(changes), None)
+            Self::Drains {
+                topology, at, from, ..
+            } => {
+                let round = drains::perform(topology, *at, *from, tables, version)?;
+                (Verdict::Noted(round), None)
             }
         })
     }
@@ -93,6 +97,11 @@ impl Work {
 }
 
 impl Verdict {
+    /// Whether notes of draining addresses were changed, be it without an entry.
+    pub(super) fn is_noted(&self) -> bool {
+        matches!(self, Self::Noted(round) if round.changes > 0)
+    }
+
     fn of_batch(self, batch: &Batch, doubt: &Doubt) -> Vec<Answer> {
         match self {
             Self::Answers(outcomes) => doubt.settled(batch, outcomes),
@@ -109,9 +118,9 @@ impl Verdict {
         }
     }
 
-    fn of_drains(&self) -> Result<usize, DocumentError> {
+    fn of_drains(&self) -> Result<Round, DocumentError> {
         match self {
-            Self::Noted(changes) => Ok(*changes),
+            Self::Noted(round) => Ok(*round),
             Self::Unknown => Err(DocumentError::Unknown),
             _ => Err(DocumentError::Unavailable),
         }
