@@ -10,6 +10,7 @@ mod cap;
 mod claim;
 mod counts;
 mod decide;
+mod detach;
 mod explain;
 mod flaw;
 mod ledger;
@@ -19,6 +20,7 @@ mod mark;
 mod matching;
 mod observe;
 mod opening;
+mod owed;
 mod own;
 mod pool;
 mod release;
@@ -51,6 +53,7 @@ pub use lifecycle::Ending;
 pub use list::{Listing, Progress, TooManyFree};
 pub use mark::MarkRefusal;
 pub use observe::{Observed, Seen};
+pub use owed::DueEnd;
 pub use pool::{PoolState, PoolStep};
 pub use release::{Live, Named, NotReleased, Releasing};
 pub use relist::{Relisted, WholeList};
@@ -69,6 +72,7 @@ use crate::topology::{Difference, Reach, SubnetId, Topology, difference};
 use claim::Claims;
 use ledger::{Known, Ledger};
 use opening::{MarkEnds, opens};
+use owed::Owed;
 use space::Space;
 use stage::{Held, OpenPlan};
 
@@ -172,10 +176,8 @@ pub struct Engine {
     claims: Claims,
     /// Addresses of pods that are not known to be bound.
     provisional: BTreeMap<IpAddr, Attempt>,
-    /// Pods that ended while a plan held addresses of theirs.
-    ended: BTreeMap<Name, Ending>,
-    /// Attachments that ended while a plan held addresses of theirs.
-    detached: BTreeSet<Attachment>,
+    /// Pods and attachments that ended while a plan held addresses of theirs.
+    owed: Owed,
     /// Records that somebody deleted under a live pod: held, and to be written again.
     missing: BTreeMap<IpAddr, Missing>,
     /// Versions at which records were deleted, in a shared store.
@@ -207,8 +209,7 @@ impl Engine {
             slot_arrivals: BTreeMap::new(),
             claims: Claims::default(),
             provisional: BTreeMap::new(),
-            ended: BTreeMap::new(),
-            detached: BTreeSet::new(),
+            owed: Owed::default(),
             missing: BTreeMap::new(),
             tombstones: BTreeMap::new(),
             mark_ends: MarkEnds::default(),

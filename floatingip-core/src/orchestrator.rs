@@ -19,12 +19,10 @@ pub use operate::{AdoptReport, AllocateError, Place, ReleaseError, ReleaseReport
 pub use pools::PoolReport;
 use work::{Left, Work};
 
-use crate::engine::{Ending, Engine, Progress, Settings, Settled, TooManyFree};
+use crate::engine::{Engine, Progress, Settings, Settled, TooManyFree};
 use crate::fact::World;
-use crate::name::Name;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Row};
-use crate::record::Attachment;
 use crate::store::{LoadError, Store};
 use crate::time::Now;
 use crate::times::Times;
@@ -103,16 +101,7 @@ pub struct Orchestrator<S, T, W> {
     world: W,
     limits: Limits,
     left: Mutex<VecDeque<Left>>,
-    /// Ends that had to wait, and that nobody else remembers any more.
-    due: Mutex<VecDeque<Due>>,
     decisions: Times,
-}
-
-/// Whose end had to wait for a plan.
-#[derive(Debug)]
-enum Due {
-    Pod(Name, Ending),
-    Attachment(Attachment),
 }
 
 impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
@@ -140,7 +129,6 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             world,
             limits,
             left: Mutex::default(),
-            due: Mutex::default(),
             decisions: Times::new(Times::FINE),
         })
     }
@@ -250,10 +238,6 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         let pause = (*next).max(SHORTEST_PAUSE);
         *next = pause.saturating_mul(2).min(self.limits.longest_pause);
         pause
-    }
-
-    fn due(&self) -> MutexGuard<'_, VecDeque<Due>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, VecDeque<Left>> {

@@ -94,6 +94,14 @@ pub struct Left {
     pub valid: BTreeSet<Attachment>,
 }
 
+impl Left {
+    /// Whether a container interface is of that network on that node, and is not there any more.
+    pub(crate) fn lacks(&self, attachment: &Attachment) -> bool {
+        let here = attachment.node == self.node && attachment.network == self.network;
+        here && !self.valid.contains(attachment)
+    }
+}
+
 /// How an app stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppView {

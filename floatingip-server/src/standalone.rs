@@ -4,6 +4,7 @@ mod backups;
 mod configuration;
 mod explain;
 mod refused;
+mod revival;
 mod surroundings;
 mod workloads;
 

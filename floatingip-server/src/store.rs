@@ -51,6 +51,9 @@ use self::writer::Writer;
 /// (until a repetition finds out). The file is then closed; the next call opens it again, which
 /// repairs it. Until that works everything is `Unavailable`, and the log says what to do.
 ///
+/// Documents, apps and notes of what drains wait ten seconds for a disk that hangs, by the clock of a tokio
+/// runtime: they need one with time. How long a batch waits is its caller's to say.
+///
 /// ```
 /// use floatingip_core::Store;
 /// use floatingip_server::store::{EmbeddedStore, OpenError};
@@ -192,25 +195,21 @@ impl EmbeddedStore {
         self.writer.change_app(change).await
     }
 
-    /// Tells the journal which owned addresses this configuration does not have any more, and which it has
+    /// Tells the journal which owned addresses the configuration does not have any more, and which it has
     /// again, as far as that is news; the entries are dated `at`. Answers with how many those were. Durable
     /// when it returns; to be repeated after an error.
     ///
+    /// Which configuration is in force is asked again and again, for it may change meanwhile. Costs nothing
+    /// where neither it (the same `Arc`) nor anything in the store has changed since the last time.
+    ///
     /// # Errors
-    /// Whether it was written, as far as that is known.
+    /// Whether all of it was written, as far as that is known.
     pub async fn note_drains(
         &self,
-        topology: &Arc<Topology>,
+        in_force: impl Fn() -> Arc<Topology>,
         at: WallTime,
     ) -> Result<usize, DocumentError> {
-        let mut all = 0;
-        loop {
-            let noted = self.writer.note_drains(Arc::clone(topology), at).await?;
-            all += noted;
-            if noted == 0 {
-                return Ok(all);
-            }
-        }
+        self.writer.note_drains(in_force, at).await
     }
 
     /// The journal's latest entries of an address, at most so many, the latest first, each with the
@@ -254,6 +253,12 @@ impl EmbeddedStore {
     /// How many batches and documents wait to be written or are being written.
     pub fn queue(&self) -> usize {
         self.writer.queue()
+    }
+
+    /// Whether anything can still be written: not once it is closed, nor after its writer broke down, which
+    /// only another start mends.
+    pub fn is_writable(&self) -> bool {
+        self.writer.goes_on()
     }
 
     /// What was done since the store was opened, for metrics.
@@ -320,4 +325,4 @@ fn read<T>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -189,8 +189,9 @@ impl World {
         if settled.is_complete() {
             self.offered.extend(offer);
         }
-        for (uid, ending) in self.engine.due_endings() {
-            self.plan_end(&uid, &ending);
+        for end in self.engine.due_ends() {
+            let plan = self.engine.plan_due(&end, &self.cluster, self.now);
+            self.push(plan, None);
         }
         true
     }

@@ -135,6 +135,7 @@ impl Engine {
         let attached = self.attached(request, reach)?;
         let decision = self.decide_fairly(request, reach, world, now)?;
         self.check_repeated(&attached, &decision.addresses)?;
+        self.strike_owed(&request.pod().uid, request.attachment());
         self.redeem(request, &decision);
         let mut draft = self.draft(now);
         for ip in &decision.exchange {

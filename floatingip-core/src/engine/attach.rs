@@ -25,6 +25,13 @@ impl Engine {
             return Err(Refusal::Busy { ip });
         }
         let attached = self.ledger.of_attachment(attachment);
+        // It has ended, and is about to lose what it has: whoever asks now is the next of that name.
+        if let Some(ip) = attached
+            .first()
+            .filter(|_| self.owes_detachment(attachment))
+        {
+            return Err(Refusal::Busy { ip: *ip });
+        }
         for ip in &attached {
             self.check_attached(*ip, request, reach)?;
         }

@@ -11,7 +11,7 @@ use crate::fact::{PodState, World};
 use crate::name::Name;
 use crate::owner::{Owner, Pod, Slot, Tenant};
 use crate::plan::{Event, Plan};
-use crate::record::{Attachment, Mark, MarkKind, Record};
+use crate::record::{Mark, MarkKind, Record};
 use crate::time::Now;
 
 /// The most writes of one plan that frees or repairs; what is left goes into the next.
@@ -99,25 +99,17 @@ impl Engine {
 
     /// The pod has ended, by its UID: its addresses are kept or freed as its policy and the facts
     /// about its app say. What an open plan holds is dealt with once that is settled:
-    /// [`Engine::due_endings`].
+    /// [`Engine::due_ends`].
     pub fn plan_ended(&mut self, uid: &Name, ending: &Ending, world: &dyn World, now: Now) -> Plan {
         self.claims.drop_of(uid);
         let addresses = self.ledger.of_uid(uid);
-        if self.is_pod_changing(uid) {
-            self.ended.insert(uid.clone(), ending.clone());
-        }
+        self.owe_ending(uid, ending);
         self.forget_missing(uid);
         let mut draft = self.draft(now);
         for ip in addresses {
             self.stage_end(&mut draft, ip, ending, world, now);
         }
         self.finish(draft)
-    }
-
-    /// Whether an open plan gives the pod an address, or changes one that it has. An end that is planned
-    /// meanwhile is remembered in memory alone for what that plan holds.
-    pub fn is_pod_changing(&self, uid: &Name) -> bool {
-        self.arrival_of(uid).is_some() || self.ledger.of_uid(uid).iter().any(|ip| self.is_held(*ip))
     }
 
     /// Lost records of a pod that has ended need not be written again: their addresses are free.
@@ -128,88 +120,6 @@ impl Engine {
             self.missing.remove(&ip);
             self.refresh(ip);
         }
-    }
-
-    /// One CNI attachment has ended. Its address is freed or kept as when its pod ends; an attachment
-    /// that is not the address's latest changes nothing. What an open plan holds, or is about to attach,
-    /// is dealt with once that is settled: [`Engine::due_detachments`].
-    pub fn plan_detached(&mut self, attachment: &Attachment, world: &dyn World, now: Now) -> Plan {
-        let addresses = self.ledger.of_attachment(attachment);
-        if self.is_attachment_changing(attachment) {
-            self.detached.insert(attachment.clone());
-        }
-        let mut draft = self.draft(now);
-        for ip in addresses {
-            self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
-        }
-        self.finish(draft)
-    }
-
-    /// Attachments that ended while a plan held their addresses, and whose plans are settled now: their
-    /// end has to be planned again.
-    pub fn due_detachments(&mut self) -> Vec<Attachment> {
-        let settled = |attachment: &&Attachment| !self.is_attachment_changing(attachment);
-        let due: Vec<Attachment> = self.detached.iter().filter(settled).cloned().collect();
-        for attachment in &due {
-            self.detached.remove(attachment);
-        }
-        due
-    }
-
-    /// Whether an open plan gives the attachment an address, or changes one that it has; see
-    /// [`Engine::is_pod_changing`].
-    pub fn is_attachment_changing(&self, attachment: &Attachment) -> bool {
-        let mut open = self.open.values();
-        open.any(|open| open.attaches(attachment).is_some())
-            || self
-                .ledger
-                .of_attachment(attachment)
-                .iter()
-                .any(|ip| self.is_held(*ip))
-    }
-
-    /// Of this node's network, only the attachments in `valid` are still there: the others have ended.
-    /// What an open plan holds stays as it is: [`Engine::is_collection_changing`].
-    pub fn plan_gc(
-        &mut self,
-        node: &Name,
-        network: &Name,
-        valid: &BTreeSet<Attachment>,
-        world: &dyn World,
-        now: Now,
-    ) -> Plan {
-        let lost = self.lost(node, network, valid);
-        let lost: Vec<IpAddr> = lost
-            .filter(|ip| !self.is_held(*ip))
-            .take(MOST_WRITES)
-            .collect();
-        let mut draft = self.draft(now);
-        for ip in lost {
-            self.stage_end(&mut draft, ip, &Ending::Certain, world, now);
-        }
-        self.finish(draft)
-    }
-
-    /// Whether an open plan holds an address of an attachment that is not in `valid`.
-    pub fn is_collection_changing(
-        &self,
-        node: &Name,
-        network: &Name,
-        valid: &BTreeSet<Attachment>,
-    ) -> bool {
-        self.lost(node, network, valid).any(|ip| self.is_held(ip))
-    }
-
-    /// The addresses of attachments that have ended unseen.
-    fn lost(
-        &self,
-        node: &Name,
-        network: &Name,
-        valid: &BTreeSet<Attachment>,
-    ) -> impl Iterator<Item = IpAddr> {
-        let all = self.ledger.attachments_of(node, network);
-        all.filter(|(attachment, _)| !valid.contains(attachment))
-            .map(|(_, ip)| *ip)
     }
 
     /// Takes the pod off an address.

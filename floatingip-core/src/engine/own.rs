@@ -25,14 +25,14 @@ impl Engine {
     /// What the pod or its slot has already.
     pub(super) fn own(&self, asking: &Asking<'_>) -> Result<Own, Refusal> {
         let pod = asking.request.pod();
-        if self.ended.contains_key(&pod.uid) {
+        if let Some(ip) = self.change_of(&pod.uid) {
+            return Err(Refusal::Busy { ip });
+        }
+        if self.owes_ending(&pod.uid) {
             return Err(Refusal::PodEnded {
                 pod: pod.name.clone(),
                 uid: pod.uid.clone(),
             });
-        }
-        if let Some(ip) = self.arrival_of(&pod.uid) {
-            return Err(Refusal::Busy { ip });
         }
         // Also what a former pod of the slot is about to have: it is the slot's as soon as it is there.
         if let Some(slot) = asking.request.tenant().slot_ref()

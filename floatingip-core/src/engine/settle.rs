@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ledger::Known;
-use super::{Attempt, Ending, Engine};
-use crate::name::Name;
+use super::{Attempt, Engine};
 use crate::owner::Owner;
 use crate::plan::{Entry, Event, Plan, Write};
 use crate::record::{Target, Value, Version};
@@ -67,20 +66,6 @@ impl Engine {
             self.note_opening();
         }
         settled
-    }
-
-    /// Pods that ended while a plan held addresses of theirs, and whose plans are settled now: their
-    /// end has to be planned again.
-    pub fn due_endings(&mut self) -> Vec<(Name, Ending)> {
-        let due: Vec<Name> = self
-            .ended
-            .keys()
-            .filter(|uid| !self.is_pod_changing(uid))
-            .cloned()
-            .collect();
-        due.into_iter()
-            .filter_map(|uid| self.ended.remove_entry(&uid))
-            .collect()
     }
 
     fn take_applied(&mut self, write: Write, version: Version, now: Now) {

@@ -239,26 +239,18 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         valid: &BTreeSet<Attachment>,
     ) -> Result<(), Stuck> {
         let mut patience = Patience::of(&self.limits);
+        let mut lost = self.engine().lost(node, network, valid);
         loop {
-            let (plan, later) = {
+            let plan = {
                 let now = self.timer.now();
-                let mut engine = self.engine();
-                let later = engine.is_collection_changing(node, network, valid);
-                (
-                    engine.plan_gc(node, network, valid, &self.world, now),
-                    later,
-                )
+                self.engine().plan_gc(&mut lost, &self.world, now)
             };
-            let settled = self.carry_out_patiently(plan).await?;
-            // What was applied is not looked at again, so this ends.
-            if !settled.applied.is_empty() {
-                continue;
-            }
-            complete(&settled)?;
-            if !later {
+            let waits = plan.is_empty();
+            complete(&self.carry_out_patiently(plan).await?)?;
+            if lost.is_empty() {
                 return Ok(());
             }
-            if !patience.pause(self).await {
+            if waits && !patience.pause(self).await {
                 return Err(Stuck::Uncertain);
             }
         }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::*;
 use crate::config::{Config, Strictness};
+use crate::engine::Ending;
 use crate::fact::{AppState, Fact, NodeState, PodState, Slots};
 use crate::memory::MemoryStore;
+use crate::name::Name;
 use crate::owner::AppRef;
 use crate::plan::Batch;
 use crate::policy::ReleasePolicy;

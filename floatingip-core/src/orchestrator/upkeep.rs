@@ -4,16 +4,16 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use super::operate::{complete, done};
 use super::work::Work;
-use super::{Due, Orchestrator, Stuck, Timer};
-use crate::engine::{AppCursor, AppSlice, Engine, Progress, Relisted, WholeList};
+use super::{Orchestrator, Stuck, Timer};
+use crate::engine::{AppCursor, AppSlice, DueEnd, Engine, Progress, Relisted, WholeList};
 use crate::fact::World;
 use crate::name::{Name, PoolName};
 use crate::owner::AppRef;
-use crate::plan::Plan;
 use crate::store::Store;
 use crate::time::Now;
 
@@ -46,42 +46,19 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         .await;
     }
 
-    /// Ends the pods and attachments whose end had to wait.
+    /// Ends the pods and attachments whose end had to wait. What is not done stays due.
     async fn end_due(&self) {
-        let turns = AtomicUsize::new(self.collect_due());
+        let due = Mutex::new(self.engine().due_ends());
         self.at_once(|| async {
-            while take_turn(&turns) {
-                let Some(due) = self.due().pop_front() else {
-                    return;
+            while let Some(end) = take(&due) {
+                let plan = {
+                    let now = self.timer.now();
+                    self.engine().plan_due(&end, &self.world, now)
                 };
-                let plan = self.plan_due(&due);
-                let settled = self.carry_out(plan).await;
-                if !settled.unavailable.is_empty() {
-                    self.due().push_back(due);
-                }
+                self.carry_out(plan).await;
             }
         })
         .await;
-    }
-
-    /// Takes over from the engine what is due; says how much there is.
-    fn collect_due(&self) -> usize {
-        let (pods, attachments) = {
-            let mut engine = self.engine();
-            (engine.due_endings(), engine.due_detachments())
-        };
-        let mut due = self.due();
-        due.extend(pods.into_iter().map(|(uid, ending)| Due::Pod(uid, ending)));
-        due.extend(attachments.into_iter().map(Due::Attachment));
-        due.len()
-    }
-
-    fn plan_due(&self, due: &Due) -> Plan {
-        let (mut engine, now) = (self.engine(), self.timer.now());
-        match due {
-            Due::Pod(uid, ending) => engine.plan_ended(uid, ending, &self.world, now),
-            Due::Attachment(attachment) => engine.plan_detached(attachment, &self.world, now),
-        }
     }
 
     /// As many workers as the limits allow, side by side in one task.
@@ -223,6 +200,10 @@ async fn breathe() {
         Poll::Pending
     })
     .await;
+}
+
+fn take(due: &Mutex<Vec<DueEnd>>) -> Option<DueEnd> {
+    due.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 
 /// Whether there is a turn left to take.

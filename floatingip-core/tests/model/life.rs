@@ -205,8 +205,14 @@ impl Model {
     }
 
     pub(super) fn end_due(&mut self, who: usize) -> Checked {
-        for (uid, ending) in self.leaders[who].engine.due_endings() {
-            self.plan_end(who, &uid, &ending, 0)?;
+        for end in self.leaders[who].engine.due_ends() {
+            let world = Lagging {
+                truth: &self.truth,
+                lag: 0,
+            };
+            let engine = &mut self.leaders[who].engine;
+            let plan = engine.plan_due(&end, &world, self.now);
+            self.begin(who, plan, Purpose::Other)?;
         }
         Ok(())
     }

@@ -220,8 +220,8 @@ impl Follow {
 /// Tells the journal what drains; at the start too, for the configuration may have changed meanwhile. The
 /// next sweep does what could not be done.
 pub(super) async fn note_drains(core: &Core) {
-    let topology = Arc::clone(core.engine().topology());
-    match core.store().note_drains(&topology, core.now().wall).await {
+    let in_force = || Arc::clone(core.engine().topology());
+    match core.store().note_drains(in_force, core.now().wall).await {
         Ok(0) => {}
         Ok(addresses) => info!(
             addresses,

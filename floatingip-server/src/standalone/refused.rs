@@ -7,7 +7,7 @@ use floatingip_core::Name;
 use floatingip_core::record::Attachment;
 use floatingip_core::request::PodRequest;
 
-use crate::native::Wanted;
+use crate::native::{Left, Wanted};
 
 /// The most pods that are remembered; the oldest are forgotten first. A request takes at most some
 /// 100 KB, an ordinary one less than one.
@@ -59,6 +59,11 @@ impl Refused {
     /// The container interface does not ask any more.
     pub(super) fn detached(&self, attachment: &Attachment) {
         self.forget(|request| request.attachment() == Some(attachment));
+    }
+
+    /// Of a node's network only these container interfaces still ask.
+    pub(super) fn collected(&self, left: &Left) {
+        self.forget(|request| request.attachment().is_some_and(|it| left.lacks(it)));
     }
 
     fn forget(&self, which: impl Fn(&PodRequest) -> bool) {
@@ -115,6 +120,25 @@ mod tests {
                 .with_attachment(attachment("node-1", name)),
             place: Place::Anywhere,
         }
+    }
+
+    #[test]
+    fn what_is_collected_on_its_node_and_network_is_forgotten_and_nothing_else() {
+        let refused = Refused::default();
+        let there = || ["web-1", "web-2"].map(|pod| refused.of(&"default".into(), &pod.into()));
+        refused.note(wanted("web-1"));
+        refused.note(wanted("web-2"));
+        let valid = attachment("node-1", "web-2");
+        let left = |node: &str, network: &str| Left {
+            node: node.into(),
+            network: network.into(),
+            valid: [valid.clone()].into(),
+        };
+        refused.collected(&left("node-2", &valid.network));
+        refused.collected(&left("node-1", "another network"));
+        assert_eq!(there(), [Some(wanted("web-1")), Some(wanted("web-2"))]);
+        refused.collected(&left("node-1", &valid.network));
+        assert_eq!(there(), [None, Some(wanted("web-2"))]);
     }
 
     #[test]

@@ -38,6 +38,22 @@ impl Surroundings {
             backups,
         }
     }
+
+    fn store(&self) -> Check {
+        let trouble = match self.core.uncertain() {
+            _ if !self.core.store().is_writable() => Some(
+                "its writer has ended, and nothing can be changed: see the log, and start the server again"
+                    .to_owned(),
+            ),
+            0 => None,
+            plans => Some(format!("{plans} changes are not confirmed yet")),
+        };
+        Check {
+            name: "store",
+            ok: trouble.is_none(),
+            detail: trouble.unwrap_or_default(),
+        }
+    }
 }
 
 impl Around for Surroundings {
@@ -57,19 +73,10 @@ impl Around for Surroundings {
                 format!("the last good one is in force; the present one is not usable: {fault}")
             }),
         };
-        let uncertain = self.core.uncertain();
-        let store = Check {
-            name: "store",
-            ok: uncertain == 0,
-            detail: match uncertain {
-                0 => String::new(),
-                plans => format!("{plans} changes are not confirmed yet"),
-            },
-        };
         // With the last good configuration and held addresses the server still serves.
         Readiness {
-            ready: configured,
-            checks: vec![configuration, store],
+            ready: configured && self.core.store().is_writable(),
+            checks: vec![configuration, self.store()],
         }
     }
 
@@ -143,5 +150,36 @@ impl Around for Surroundings {
                 self.backups.failed(),
             ),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use floatingip_core::config::{Config, Strictness};
+
+    use super::*;
+    use crate::desk::Writes;
+    use crate::store::EmbeddedStore;
+
+    const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1"}]"#;
+
+    #[tokio::test]
+    async fn a_server_whose_store_writes_no_more_is_not_ready_and_says_so() {
+        let topology = Config::parse(CONFIG, Strictness::Strict).unwrap();
+        let store = EmbeddedStore::in_memory().unwrap();
+        let core = super::super::start(0, topology.into_topology(), store).await;
+        let core = Arc::new(core.unwrap());
+        let workloads = Workloads::new(Arc::clone(&core), Writes::default());
+        let (_status, seen) = watch::channel(Status::default());
+        let around = Surroundings::new(Arc::clone(&core), seen, workloads, Tally::default());
+        let ready = around.readiness();
+        assert!(ready.ready && ready.checks.iter().all(|check| check.ok));
+
+        core.store().close();
+        let readiness = around.readiness();
+        assert!(!readiness.ready);
+        let check = readiness.checks.iter().find(|check| !check.ok).unwrap();
+        assert_eq!(check.name, "store");
+        assert!(check.detail.contains("start the server again"), "{check:?}");
     }
 }

@@ -2,18 +2,19 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use floatingip_core::engine::Ending;
 use floatingip_core::fact::AppState;
 use floatingip_core::owner::AppRef;
 use floatingip_core::record::Attachment;
-use floatingip_core::request::PodRequest;
 use floatingip_core::topology::AddressInfo;
 use floatingip_core::{Fact, Name, World};
-use tracing::error;
+use tokio::time::timeout;
+use tracing::{error, warn};
 
 use super::refused::Refused;
-use super::{Core, explain};
+use super::{Core, explain, revival};
 use crate::backend::Explained;
 use crate::desk::Writes;
 use crate::native::{AppView, Left, Native, NativeError, Wanted};
@@ -50,27 +51,6 @@ impl Workloads {
         Ok(self.core.store().change_app(change).await?)
     }
 
-    /// Who starts a container of an app that was deleted says that it is there again; who asks once more
-    /// for what an interface has says nothing.
-    async fn revive(&self, request: &PodRequest) -> Result<(), NativeError> {
-        let Some(app) = request.tenant().app_ref() else {
-            return Ok(());
-        };
-        let again = || {
-            let attachment = request.attachment();
-            attachment.is_some_and(|it| !self.core.engine().attached_to(it).is_empty())
-        };
-        match self.apps().app(&app).is_gone() && !again() {
-            true => self.change(AppChange::Revive(app)).await,
-            false => Ok(()),
-        }
-    }
-
-    async fn allocate(&self, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
-        self.revive(&wanted.request).await?;
-        Ok(self.core.allocate(&wanted.request, &wanted.place).await?)
-    }
-
     fn infos(&self, addresses: &[IpAddr]) -> Result<Vec<AddressInfo>, NativeError> {
         let engine = self.core.engine();
         let topology = engine.topology();
@@ -85,7 +65,7 @@ impl Workloads {
 impl Native for Workloads {
     async fn attach(&self, wanted: Wanted) -> Result<Vec<AddressInfo>, NativeError> {
         let _under_way = self.writes.under_way().await;
-        let allocated = self.allocate(&wanted).await;
+        let allocated = revival::allocate(&self.core, &wanted).await;
         match &allocated {
             Ok(_) => self.refused.served(&wanted.request),
             Err(NativeError::Refused(_)) => self.refused.note(wanted),
@@ -102,6 +82,7 @@ impl Native for Workloads {
 
     async fn collect(&self, left: Left) -> Result<(), NativeError> {
         let _under_way = self.writes.under_way().await;
+        self.refused.collected(&left);
         let Left {
             node,
             network,
@@ -154,11 +135,19 @@ impl Native for Workloads {
     }
 }
 
+/// How long a sweep forgets apps: what it does not get to, the next one does.
+const FORGET_FOR: Duration = Duration::from_secs(10);
+
 /// Forgets every app that was deleted and that nothing depends on any more: what a server that was
 /// killed, or an app whose pods ended later, left behind.
 pub(super) async fn forget_all_gone(core: &Core) {
-    for (app, _) in core.world().gone() {
-        forget_gone(core, &app).await;
+    let all = async {
+        for (app, _) in core.world().gone() {
+            forget_gone(core, &app).await;
+        }
+    };
+    if timeout(FORGET_FOR, all).await.is_err() {
+        warn!("not all deleted apps are forgotten yet, the next sweep goes on: is the disk slow?");
     }
 }
 
@@ -183,10 +172,12 @@ mod tests {
     use floatingip_core::ReleasePolicy;
     use floatingip_core::config::{Config, Strictness};
     use floatingip_core::orchestrator::Place;
+    use floatingip_core::request::PodRequest;
     use floatingip_core::testing::fixture::{attachment, pod};
 
     use super::*;
     use crate::store::EmbeddedStore;
+    use crate::store::tests::disk::Disk;
 
     const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.70.2~10.0.70.9"],"subnet":"10.0.70.0/24","gateway":"10.0.70.1"}]"#;
 
@@ -202,8 +193,11 @@ mod tests {
     }
 
     async fn workloads() -> Workloads {
+        workloads_on(EmbeddedStore::in_memory().unwrap()).await
+    }
+
+    async fn workloads_on(store: EmbeddedStore) -> Workloads {
         let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
-        let store = EmbeddedStore::in_memory().unwrap();
         let core = super::super::start(0, config.into_topology(), store).await;
         Workloads::new(Arc::new(core.unwrap()), Writes::default())
     }
@@ -241,11 +235,48 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_refused_container_that_is_collected_waits_for_nothing_any_more() {
+        let workloads = workloads().await;
+        let wanted = Wanted {
+            place: Place::Node(vec!["192.168.0.1".parse().unwrap()]),
+            ..wanted("db-0")
+        };
+        let attachment = wanted.request.attachment().unwrap().clone();
+        let explained = || workloads.explain(&"default".into(), &"db-0".into());
+        workloads.attach(wanted.clone()).await.unwrap_err();
+        assert!(explained().is_some());
+        let left = Left {
+            node: attachment.node,
+            network: attachment.network,
+            valid: [].into(),
+        };
+        workloads.collect(left).await.unwrap();
+        assert!(explained().is_none());
+    }
+
+    #[tokio::test]
     async fn a_deletion_of_what_nobody_knows_writes_nothing() {
         let workloads = workloads().await;
         let app = wanted("db-0").request.tenant().app_ref().unwrap();
         assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
         assert_eq!(workloads.app(&app), None);
         assert_eq!(workloads.core.store().counts().commits, 0);
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_the_sweep_once_and_not_for_each_app() {
+        let disk = Disk::default();
+        let workloads = workloads_on(disk.store().unwrap()).await;
+        for name in ["a", "b", "c"] {
+            let app = wanted("db-0").request.tenant().app_ref().unwrap();
+            let name = name.into();
+            let gone = AppChange::Tell(AppRef { name, ..app }, Told::Gone);
+            workloads.change(gone).await.unwrap();
+        }
+        disk.hold_flushes(true);
+        tokio::time::pause();
+        let forgetting = timeout(2 * FORGET_FOR, forget_all_gone(&workloads.core)).await;
+        disk.hold_flushes(false);
+        assert!(forgetting.is_ok());
     }
 }

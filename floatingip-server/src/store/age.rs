@@ -46,6 +46,11 @@ impl RunningClock {
         }
     }
 
+    /// How long this process runs, from some moment on.
+    pub(super) fn elapsed(&self) -> Duration {
+        (self.now)().elapsed
+    }
+
     /// Reads the clock; `stored` is the last reading that was committed, which counts the first time.
     pub(super) fn read(&self, stored: Option<Reading>) -> Reading {
         let now = (self.now)();

@@ -90,12 +90,13 @@ impl<'txn> Tables<'txn> {
         Ok(())
     }
 
-    /// Drops what the journal has too much.
-    pub(super) fn settle_journal(&mut self, options: &Options) -> Result<(), redb::Error> {
-        if let Some(version) = self.journal.settle(options)? {
+    /// Drops what the journal has too much, or the first of it. Whether nothing was to be dropped.
+    pub(super) fn settle_journal(&mut self, options: &Options) -> Result<bool, redb::Error> {
+        let dropped = self.journal.settle(options)?;
+        if let Some(version) = dropped {
             self.meta.insert(DROPPED, version.0)?;
         }
-        Ok(())
+        Ok(dropped.is_none())
     }
 }
 

@@ -18,9 +18,11 @@ use tempfile::TempDir;
 use super::*;
 
 mod apps;
-mod disk;
+pub(crate) mod disk;
+mod doubt;
 mod drains;
 mod journal;
+mod patience;
 mod power;
 
 fn folder() -> TempDir {

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::scene::{Scene, a, bare, ordinal, subnet_b};
-use crate::engine::Settings;
+use crate::engine::{DueEnd, Settings};
 use crate::name::Name;
 use crate::range::Family;
 use crate::record::Attachment;
 use crate::refusal::Refusal;
+use crate::store::Outcome;
 use crate::testing::fixture::attachment;
 
 fn standalone() -> Scene {
@@ -28,10 +29,10 @@ fn detach(scene: &mut Scene, attachment: &Attachment) {
 fn gc(scene: &mut Scene, network: &str, valid: &[Attachment]) {
     let valid: BTreeSet<_> = valid.iter().cloned().collect();
     let (node, network) = (Name::from("a-1"), Name::from(network));
-    let plan = scene
-        .engine
-        .plan_gc(&node, &network, &valid, &scene.world, scene.now);
+    let mut lost = scene.engine.lost(&node, &network, &valid);
+    let plan = scene.engine.plan_gc(&mut lost, &scene.world, scene.now);
     scene.settle(plan);
+    assert!(lost.is_empty());
 }
 
 #[test]
@@ -116,11 +117,91 @@ fn an_attachment_that_ends_before_its_allocation_is_certain_ends_after_it() {
     let open = scene.plan(&bare("solo").attached("one")).unwrap();
     let ended = attachment("a-1", "one");
     detach(&mut scene, &ended);
-    assert_eq!(scene.engine.due_detachments(), []);
+    assert_eq!(scene.engine.due_ends(), []);
     scene.settle(open.plan);
-    assert_eq!(scene.engine.due_detachments(), std::slice::from_ref(&ended));
+    assert_eq!(scene.engine.due_ends(), [DueEnd::Attachment(ended.clone())]);
     detach(&mut scene, &ended);
     assert!(scene.engine.is_empty());
+    assert_eq!(scene.engine.due_ends(), []);
+}
+
+#[test]
+fn an_interface_of_the_same_name_is_not_ended_for_the_one_before_it() {
+    let mut scene = standalone();
+    let pod = bare("solo").attached("one");
+    let open = scene.plan(&pod).unwrap();
+    let interface = attachment("a-1", "one");
+    detach(&mut scene, &interface);
+    scene.settle(open.plan);
+    detach(&mut scene, &interface);
+    let again = scene.attempt(&pod).unwrap();
+    assert_eq!(scene.engine.due_ends(), []);
+    let late = scene
+        .engine
+        .plan_due(&DueEnd::Attachment(interface), &scene.world, scene.now);
+    scene.settle(late);
+    assert_eq!(scene.holder(again[0]), Some(pod.pod().uid));
+}
+
+#[test]
+fn the_next_interface_of_a_name_waits_until_the_one_before_it_has_ended() {
+    let mut scene = standalone();
+    let pod = bare("solo").attached("one");
+    let open = scene.plan(&pod).unwrap();
+    detach(&mut scene, &attachment("a-1", "one"));
+    scene.settle(open.plan);
+    assert_eq!(scene.attempt(&pod), Err(Refusal::Busy { ip: a(1) }));
+    scene.end_due();
+    let next = scene.attempt(&pod).unwrap();
+    scene.end_due();
+    assert_eq!(scene.holder(next[0]), Some(pod.pod().uid));
+}
+
+#[test]
+fn an_end_that_the_store_did_not_make_stays_due() {
+    let mut scene = standalone();
+    let open = scene.plan(&bare("solo").attached("one")).unwrap();
+    let ended = attachment("a-1", "one");
+    detach(&mut scene, &ended);
+    scene.settle(open.plan);
+    let due = [DueEnd::Attachment(ended)];
+    assert_eq!(scene.engine.due_ends(), due);
+    let plan = scene.engine.plan_due(&due[0], &scene.world, scene.now);
+    assert_eq!(scene.engine.due_ends(), [], "it is under way");
+    scene.settle_as(plan, vec![Outcome::Unavailable]);
+    assert_eq!(scene.engine.due_ends(), due);
+}
+
+#[test]
+fn what_is_attached_after_the_valid_ones_were_told_of_is_not_collected() {
+    let mut scene = standalone();
+    let (node, network) = (Name::from("a-1"), Name::from("galaxy-k8s-vlan"));
+    scene.attempt(&bare("old").attached("old")).unwrap();
+    let mut lost = scene.engine.lost(&node, &network, &BTreeSet::new());
+    let new = bare("new").attached("new");
+    let ip = scene.attempt(&new).unwrap()[0];
+    let plan = scene.engine.plan_gc(&mut lost, &scene.world, scene.now);
+    scene.settle(plan);
+    assert_eq!(scene.engine.len(), 1);
+    assert_eq!(scene.holder(ip), Some(new.pod().uid));
+}
+
+#[test]
+fn a_lost_interface_that_is_being_changed_is_collected_afterwards() {
+    let mut scene = standalone();
+    let (node, network) = (Name::from("a-1"), Name::from("galaxy-k8s-vlan"));
+    let pod = bare("solo");
+    scene.attempt(&pod.clone().attached("one")).unwrap();
+    let mut lost = scene.engine.lost(&node, &network, &BTreeSet::new());
+    let open = scene.plan(&pod.attached("two")).unwrap();
+    let plan = scene.engine.plan_gc(&mut lost, &scene.world, scene.now);
+    assert!(plan.is_empty());
+    assert_eq!(lost.len(), 1);
+    scene.settle(plan);
+    scene.settle_as(open.plan, vec![Outcome::Unavailable]);
+    let plan = scene.engine.plan_gc(&mut lost, &scene.world, scene.now);
+    scene.settle(plan);
+    assert!(lost.is_empty() && scene.engine.is_empty());
 }
 
 #[test]

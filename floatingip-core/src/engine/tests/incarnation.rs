@@ -1,7 +1,7 @@
 //! One pod after the other in the same slot.
 
 use super::scene::{Scene, a, b, daemon, ordinal, record_of, replica};
-use crate::engine::Ending;
+use crate::engine::{DueEnd, Ending};
 use crate::fact::Slots;
 use crate::refusal::Refusal;
 use crate::store::Outcome;
@@ -70,15 +70,15 @@ fn a_pod_that_ends_while_its_plan_is_open_ends_when_that_is_settled() {
     let pod = replica("web-x");
     let open = scene.plan(&pod).unwrap();
     scene.end(&pod);
-    assert!(scene.engine.due_endings().is_empty(), "not before");
+    assert!(scene.engine.due_ends().is_empty(), "not before");
     scene.settle(open.plan);
     let refused = scene.attempt(&pod).unwrap_err();
     assert!(matches!(refused, Refusal::PodEnded { .. }), "{refused}");
-    let due = scene.engine.due_endings();
-    assert_eq!(due, [(pod.pod().uid, Ending::Certain)]);
+    let due = scene.engine.due_ends();
+    assert_eq!(due, [DueEnd::Pod(pod.pod().uid, Ending::Certain)]);
     scene.end_late(&pod);
     assert!(scene.is_free(a(1)));
-    assert!(scene.engine.due_endings().is_empty(), "once");
+    assert!(scene.engine.due_ends().is_empty(), "once");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn of_two_addresses_the_one_that_is_not_in_the_open_plan_is_freed_at_once() {
     assert!(scene.is_free(a(1)));
     scene.settle_as(open.plan, vec![Outcome::Unavailable]);
     assert!(scene.is_free(b(1)));
-    assert_eq!(scene.engine.due_endings().len(), 1);
+    assert!(scene.engine.due_ends().is_empty(), "nothing is left");
 }
 
 #[test]

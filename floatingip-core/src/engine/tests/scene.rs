@@ -355,6 +355,14 @@ impl Scene {
         self.end_as(asker, &Ending::Certain);
     }
 
+    /// What is due to end does.
+    pub(super) fn end_due(&mut self) {
+        for end in self.engine.due_ends() {
+            let plan = self.engine.plan_due(&end, &self.world, self.now);
+            self.settle(plan);
+        }
+    }
+
     pub(super) fn end_as(&mut self, asker: &Asker, ending: &Ending) {
         let uid = asker.pod().uid;
         let plan = self.engine.plan_ended(&uid, ending, &self.world, self.now);

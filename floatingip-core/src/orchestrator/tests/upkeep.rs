@@ -168,6 +168,30 @@ fn an_end_is_confirmed_only_once_nothing_is_left_of_it() {
 }
 
 #[test]
+fn the_next_interface_of_a_name_keeps_its_address_when_what_was_due_is_done() {
+    for store in each_kind() {
+        let timer = VirtualTimer::new();
+        let net = Net::to(store);
+        let lab = lab_in(timer.clone(), net, addresses_to(2), Limits::default());
+        let cable = fixture::attachment("node-1", "cable");
+        let request = request("web").with_attachment(cable.clone());
+        lab.store().hang(1);
+        let mut first = Box::pin(lab.allocate(&request, &Place::Anywhere));
+        assert_eq!(poll_once(first.as_mut()), None);
+        let mut end = Box::pin(lab.detached(&cable));
+        assert_eq!(poll_once(end.as_mut()), None);
+        lab.store().hang(0);
+        assert_eq!(block_on(first), Ok(vec![ip(2)]));
+        timer.advance(Duration::from_secs(1));
+        assert_eq!(block_on(end), Ok(()));
+        let next = lab.allocate(&request, &Place::Anywhere);
+        assert_eq!(block_on(next), Ok(vec![ip(2)]));
+        block_on(lab.tend());
+        assert_eq!(lab.store().holder(2).as_deref(), Some("web"));
+    }
+}
+
+#[test]
 fn an_end_that_had_to_wait_is_tried_again_until_the_store_does_it() {
     for store in each_kind() {
         let lab = ended_in_doubt(store);

@@ -10,9 +10,9 @@ use redb::ReadableTable;
 use super::super::format::{AppKey, app_bytes, app_key};
 use super::*;
 
-const APPS: TableDefinition<'_, AppKey<'static>, &[u8]> = TableDefinition::new("apps");
+pub(super) const APPS: TableDefinition<'_, AppKey<'static>, &[u8]> = TableDefinition::new("apps");
 
-fn app(name: &str) -> AppRef {
+pub(super) fn app(name: &str) -> AppRef {
     AppRef {
         namespace: "default".into(),
         group: "apps".into(),
@@ -25,7 +25,7 @@ fn there(slots: Slots) -> Told {
     Told::There(AppState::new(slots))
 }
 
-fn tell(name: &str, told: &Told) -> AppChange {
+pub(super) fn tell(name: &str, told: &Told) -> AppChange {
     AppChange::Tell(app(name), told.clone())
 }
 

@@ -9,7 +9,7 @@ use super::*;
 
 /// Bytes in memory with faults at will; clones are the same disk.
 #[derive(Clone, Debug, Default)]
-struct Disk(Arc<Shared>);
+pub(crate) struct Disk(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -27,6 +27,8 @@ struct State {
     loses: bool,
     broken: bool,
     held: bool,
+    /// What becomes of the database when it is opened, before the store has it.
+    meddling: Option<fn(&redb::Database)>,
     flushes_waiting: u32,
 }
 
@@ -35,23 +37,28 @@ impl Disk {
         self.0.state.lock().unwrap()
     }
 
-    fn fail_at(&self, call: u32, loses: bool) {
+    pub(super) fn fail_at(&self, call: u32, loses: bool) {
         let mut state = self.state();
         state.calls_until_fault = Some(call);
         state.loses = loses;
     }
 
     /// Every call fails from now on, or none.
-    fn set_broken(&self, broken: bool) {
+    pub(super) fn set_broken(&self, broken: bool) {
         self.state().broken = broken;
     }
 
-    fn hold_flushes(&self, held: bool) {
+    /// Does something with the database at each opening from now on, or nothing.
+    pub(super) fn meddle(&self, meddling: Option<fn(&redb::Database)>) {
+        self.state().meddling = meddling;
+    }
+
+    pub(crate) fn hold_flushes(&self, held: bool) {
         self.state().held = held;
         self.0.changed.notify_all();
     }
 
-    fn wait_for_a_flush(&self) {
+    pub(super) fn wait_for_a_flush(&self) {
         drop(self.wait_while(|state| state.flushes_waiting == 0));
     }
 
@@ -59,11 +66,20 @@ impl Disk {
         self.0.changed.wait_while(self.state(), condition).unwrap()
     }
 
-    fn store(&self) -> Result<EmbeddedStore, OpenError> {
+    pub(crate) fn store(&self) -> Result<EmbeddedStore, OpenError> {
         let disk = self.clone();
-        let opener = Box::new(move || database::builder().create_with_backend(disk.clone()));
+        let opener = Box::new(move || disk.open());
         let file = DatabaseFile::with_opener("disk/floatingip.redb".into(), opener, None)?;
         EmbeddedStore::start(file, Options::default())
+    }
+
+    fn open(&self) -> Result<redb::Database, DatabaseError> {
+        let database = database::builder().create_with_backend(self.clone())?;
+        let meddling = self.state().meddling;
+        if let Some(meddle) = meddling {
+            meddle(&database);
+        }
+        Ok(database)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) -> io::Result<()> {

@@ -91,6 +91,40 @@ async fn what_is_too_old_goes_with_the_next_change() {
     assert!(store.history(ip(1), 9).unwrap().is_empty());
 }
 
+/// Asks for what is refused, so often.
+async fn ask_in_vain(store: &EmbeddedStore, times: u64) {
+    for n in 0..times {
+        let taken = batch(1_000_000 + n, [create(ip(1), record(pod("db").owner()))]);
+        let answers = store.apply(&taken).await;
+        assert!(matches!(
+            answers[..],
+            [Answer::Definite(Outcome::Refused(_))]
+        ));
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_old_goes_within_the_hour_though_all_that_is_asked_changes_nothing() {
+    let (folder, hands) = (folder(), Hands::default());
+    let store = hands.open(&folder, aged());
+    let writes = (1..=600).map(|n| create(ip(n), record(pod("web").owner())));
+    store.apply(&batch(1, writes)).await;
+    hands.run(AGE + 1);
+    // Each time so many that no commit becomes slow.
+    ask_in_vain(&store, 3).await;
+    assert_eq!(kept(&store, 600), 0);
+}
+
+#[tokio::test]
+async fn a_journal_with_nothing_too_old_is_looked_after_once_an_hour() {
+    let (folder, hands) = (folder(), Hands::default());
+    let store = hands.open(&folder, aged());
+    hands.create(&store, 1).await;
+    hands.run(HOUR);
+    ask_in_vain(&store, 5).await;
+    assert_eq!(store.counts().commits, 2);
+}
+
 #[tokio::test]
 async fn a_calendar_that_jumps_does_not_wipe_the_journal() {
     let (folder, hands) = (folder(), Hands::default());

@@ -1,17 +1,23 @@
 //! Power cuts: whatever was acknowledged is found again, whichever bytes had reached the disk.
 
 mod disk;
+mod found;
 mod life;
+mod notes;
 mod witness;
 
 use std::hash::{BuildHasher, RandomState};
 
 use fastrand::Rng;
+use tokio::runtime::{Builder, Runtime};
 
 use self::disk::{Disk, Flaw};
 use self::life::{Life, People};
-use self::witness::{Broken, Notes};
+use self::notes::Notes;
 use super::*;
+
+/// A promise that was not kept, in words.
+type Broken = String;
 
 /// Cuts of one file, one after the other.
 const CHAIN: u32 = 20;
@@ -42,6 +48,8 @@ fn chain(seed: u64, flaw: Flaw) -> Result<Run, Broken> {
         run.sum = run.sum.rotate_left(1) ^ notes.sum();
         let life = done(Life::begin(store, notes, people, random.u64(..)));
         disk.cut_after(random.u32(0..CALLS));
+        let waiting = runtime();
+        let _beside = waiting.enter();
         (notes, people) = life.map_err(at)?.until_cut(&disk, &mut random);
         run.count(&disk, &mut bytes);
     }
@@ -51,10 +59,15 @@ fn chain(seed: u64, flaw: Flaw) -> Result<Run, Broken> {
     Ok(run)
 }
 
-/// What needs a runtime; all else runs without one, which would want its turn.
+/// What needs a runtime; all else runs beside one, which would want its turn.
 fn done<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.unwrap().block_on(future)
+    runtime().block_on(future)
+}
+
+/// Its clock stands still while nothing runs on it.
+fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    runtime.unwrap()
 }
 
 /// Opens what a cut has left; sometimes the power goes off in the middle of the repair.

@@ -8,7 +8,7 @@ use tracing::error;
 use super::super::apps::{AppChange, AppRow, MOST_APPS, Told};
 use super::super::format::{FormatError, app_bytes, app_key, app_row};
 use super::super::tables::Tables;
-use super::batch::Verdict;
+use super::work::Verdict;
 
 /// A row that is to be shown once the transaction is committed; none where it goes.
 pub(super) type Shown = (AppRef, Option<AppRow>);

@@ -9,21 +9,7 @@ use tracing::error;
 
 use super::super::format::{self, AddressKey, FormatError, Names};
 use super::super::tables::Tables;
-
-/// What became of one job of a group.
-#[derive(Clone, Debug)]
-pub(super) enum Verdict {
-    /// It was looked at; for a batch, write by write.
-    Answers(Vec<Outcome>),
-    /// Not written this time.
-    Unavailable,
-    /// Perhaps written.
-    Unknown,
-    /// Not written: there are as many as there may be.
-    Full,
-    /// So many notes of draining addresses were changed.
-    Noted(usize),
-}
+use super::work::Verdict;
 
 /// Why one batch cannot be written, while others can.
 enum Fault {

@@ -13,80 +13,165 @@ use tracing::error;
 use super::super::format::{self, AddressKey, FormatError, Names};
 use super::super::tables::Tables;
 
-/// The most notes that one transaction takes down or strikes out, so that none becomes slow.
+/// The most rows that one round looks at, so that no transaction becomes slow.
 const MOST: usize = 4096;
+
+const FIRST: AddressKey = [0; size_of::<AddressKey>()];
+
+/// Where a round begins: at which key of the notes, with all records behind them, or at which of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Place {
+    Notes(AddressKey),
+    Records(AddressKey),
+}
+
+impl Place {
+    pub(in crate::store) const START: Self = Self::Notes(FIRST);
+}
+
+/// What a round came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Round {
+    /// How many notes it changed.
+    pub(in crate::store) changes: usize,
+    /// The version of the latest write before it.
+    pub(in crate::store) version: Version,
+    /// Where the next one begins; none where everything was looked at.
+    pub(in crate::store) next: Option<Place>,
+}
 
 /// What becomes of an address.
 type Change = (AddressKey, Event);
 
-/// From behind one key to before another.
+/// Makes the notes of some rows fit the configuration, with an entry of the journal for each, dated `at`.
+/// `version` is the latest one in use.
+pub(super) fn perform(
+    topology: &Topology,
+    at: WallTime,
+    from: Place,
+    tables: &mut Tables<'_>,
+    version: &mut Version,
+) -> Result<Round, redb::Error> {
+    let mut look = Look {
+        topology,
+        left: MOST,
+        found: Vec::new(),
+    };
+    let next = look.from(from, tables)?;
+    let round = Round {
+        changes: look.found.len(),
+        version: *version,
+        next,
+    };
+    for change in look.found {
+        note(change, at, tables, version)?;
+    }
+    Ok(round)
+}
+
+fn note(
+    (key, event): Change,
+    at: WallTime,
+    tables: &mut Tables<'_>,
+    version: &mut Version,
+) -> Result<(), redb::Error> {
+    let next = Version(version.0.saturating_add(1));
+    if let Some(entry) = entry(&key, event, at, tables)? {
+        tables.journal.add(&key, next, at, &entry)?;
+        *version = next;
+    }
+    match event {
+        Event::Drain => drop(tables.draining.insert(&key, next.0)?),
+        _ => drop(tables.draining.remove(&key)?),
+    }
+    Ok(())
+}
+
+/// A look at notes and records, for as many rows as are left.
+struct Look<'a> {
+    topology: &'a Topology,
+    left: usize,
+    found: Vec<Change>,
+}
+
+impl Look<'_> {
+    /// Where it stopped, if not at the end.
+    fn from(&mut self, place: Place, tables: &Tables<'_>) -> Result<Option<Place>, redb::Error> {
+        let records = match place {
+            Place::Records(from) => from,
+            Place::Notes(from) => match self.back(from, tables)? {
+                None => FIRST,
+                stopped => return Ok(stopped.map(Place::Notes)),
+            },
+        };
+        Ok(self.begun(records, tables)?.map(Place::Records))
+    }
+
+    /// Draining addresses that the configuration has again.
+    fn back(
+        &mut self,
+        from: AddressKey,
+        tables: &Tables<'_>,
+    ) -> Result<Option<AddressKey>, redb::Error> {
+        for row in tables.draining.range::<&AddressKey>(&from..)? {
+            let key = *row?.0.value();
+            if !self.takes_one() {
+                return Ok(Some(key));
+            }
+            let ip = format::key_address(&key);
+            if ip.is_some_and(|ip| self.topology.subnet_of(ip).is_some()) {
+                self.found.push((key, Event::Undrain));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Addresses in the gaps between the configured ranges that are not noted yet.
+    fn begun(
+        &mut self,
+        from: AddressKey,
+        tables: &Tables<'_>,
+    ) -> Result<Option<AddressKey>, redb::Error> {
+        for gap in gaps(self.topology)
+            .into_iter()
+            .filter_map(|gap| gap.from(from))
+        {
+            for row in tables.addresses.range::<&AddressKey>(gap.bounds())? {
+                let key = *row?.0.value();
+                if !self.takes_one() {
+                    return Ok(Some(key));
+                }
+                if tables.draining.get(&key)?.is_none() {
+                    self.found.push((key, Event::Drain));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn takes_one(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+/// From behind one key, or from it on, to before another.
 struct Gap(Bound<AddressKey>, Bound<AddressKey>);
 
 impl Gap {
     fn bounds(&self) -> (Bound<&AddressKey>, Bound<&AddressKey>) {
         (self.0.as_ref(), self.1.as_ref())
     }
-}
 
-/// Makes the notes fit the configuration, with an entry of the journal for each, dated `at`. `version` is
-/// the latest one in use. Answers with how many were changed; when it is [`MOST`] there may be more to do.
-///
-/// In time proportional to the configured ranges and to what drains, not to all addresses.
-pub(super) fn perform(
-    topology: &Topology,
-    at: WallTime,
-    tables: &mut Tables<'_>,
-    version: &mut Version,
-) -> Result<usize, redb::Error> {
-    let mut changes = back(topology, tables)?;
-    changes.extend(begun(topology, tables)?);
-    changes.truncate(MOST);
-    let found = changes.len();
-    for (key, event) in changes {
-        let next = Version(version.0.saturating_add(1));
-        if let Some(entry) = entry(&key, event, at, tables)? {
-            tables.journal.add(&key, next, at, &entry)?;
-            *version = next;
-        }
-        match event {
-            Event::Drain => drop(tables.draining.insert(&key, next.0)?),
-            _ => drop(tables.draining.remove(&key)?),
+    /// What of it is not before a key.
+    fn from(self, key: AddressKey) -> Option<Self> {
+        match self {
+            Self(_, Bound::Excluded(end)) if end <= key => None,
+            Self(Bound::Excluded(last), _) if last >= key => Some(self),
+            Self(_, end) => Some(Self(Bound::Included(key), end)),
         }
     }
-    Ok(found)
-}
-
-/// Draining addresses that the configuration has again.
-fn back(topology: &Topology, tables: &Tables<'_>) -> Result<Vec<Change>, redb::Error> {
-    let mut back = Vec::new();
-    for row in tables.draining.iter()? {
-        let key = *row?.0.value();
-        let ip = format::key_address(&key);
-        if ip.is_some_and(|ip| topology.subnet_of(ip).is_some()) {
-            back.push((key, Event::Undrain));
-        }
-        if back.len() == MOST {
-            break;
-        }
-    }
-    Ok(back)
-}
-
-/// Addresses in the gaps between the configured ranges that are not noted yet.
-fn begun(topology: &Topology, tables: &Tables<'_>) -> Result<Vec<Change>, redb::Error> {
-    let mut begun = Vec::new();
-    for gap in gaps(topology) {
-        for row in tables.addresses.range::<&AddressKey>(gap.bounds())? {
-            let key = *row?.0.value();
-            if tables.draining.get(&key)?.is_none() {
-                begun.push((key, Event::Drain));
-            }
-            if begun.len() == MOST {
-                return Ok(begun);
-            }
-        }
-    }
-    Ok(begun)
 }
 
 /// What is before, between and behind the configured ranges, as keys.

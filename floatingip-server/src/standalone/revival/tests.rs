@@ -1,0 +1,124 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use floatingip_core::ReleasePolicy;
+use floatingip_core::config::{Config, Strictness};
+use floatingip_core::engine::Ending;
+use floatingip_core::testing::fixture::{attachment, ip, pod};
+
+use super::*;
+use crate::store::{EmbeddedStore, Told};
+
+const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.0.2~10.0.0.3"],"subnet":"10.0.0.0/24","gateway":"10.0.0.1"}]"#;
+
+/// A pod of the StatefulSet `db`, in a container of its own name.
+fn wanted(name: &str) -> Wanted {
+    let fixture = pod(name).of_statefulset("db");
+    let tenant = fixture.owner().tenant().unwrap().clone();
+    let request = PodRequest::new(tenant, fixture.pod(), ReleasePolicy::Immutable);
+    Wanted {
+        request: request.unwrap().with_attachment(attachment("node-1", name)),
+        place: Place::Anywhere,
+    }
+}
+
+fn app() -> AppRef {
+    wanted("db-0").request.tenant().app_ref().unwrap()
+}
+
+/// The app was deleted while its pod `db-0` runs.
+async fn deleted_under_its_pod() -> Core {
+    let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
+    let store = EmbeddedStore::in_memory().unwrap();
+    let core = super::super::start(0, config.into_topology(), store);
+    let core = core.await.unwrap();
+    assert_eq!(allocate(&core, &wanted("db-0")).await, Ok(vec![ip(2)]));
+    let gone = AppChange::Tell(app(), Told::Gone);
+    core.store().change_app(gone).await.unwrap();
+    core
+}
+
+#[track_caller]
+fn assert_nothing_is_open(core: &Core) {
+    assert_eq!(core.engine().open_plans(), 0);
+}
+
+#[tokio::test]
+async fn a_container_that_gets_an_address_revives_its_app() {
+    let core = deleted_under_its_pod().await;
+    assert_eq!(allocate(&core, &wanted("db-1")).await, Ok(vec![ip(3)]));
+    assert!(core.world().is_empty());
+    assert_nothing_is_open(&core);
+}
+
+#[tokio::test]
+async fn a_container_that_is_refused_revives_nothing_and_the_deletion_frees_what_it_should() {
+    let core = deleted_under_its_pod().await;
+    let elsewhere = Wanted {
+        place: Place::Node(vec![IpAddr::V4(Ipv4Addr::new(192, 168, 0, 1))]),
+        ..wanted("db-1")
+    };
+    let other_interface = {
+        let again = wanted("db-0");
+        let mut other = attachment("node-1", "db-0");
+        other.interface = "eth1".into();
+        Wanted {
+            request: again.request.with_attachment(other),
+            ..again
+        }
+    };
+    for refused in [elsewhere, other_interface] {
+        let answer = allocate(&core, &refused).await;
+        assert!(matches!(answer, Err(NativeError::Refused(_))), "{answer:?}");
+        assert!(core.world().app(&app()).is_gone(), "{answer:?}");
+    }
+    let uid = wanted("db-0").request.pod().uid.clone();
+    core.ended(&uid, &Ending::Certain).await.unwrap();
+    assert!(core.engine().is_empty());
+}
+
+#[tokio::test]
+async fn a_container_that_finds_no_address_left_revives_nothing() {
+    let core = deleted_under_its_pod().await;
+    let key = "printer".into();
+    core.reserve(ip(3), key).await.unwrap().unwrap();
+    let answer = allocate(&core, &wanted("db-1")).await;
+    assert!(matches!(answer, Err(NativeError::Refused(_))), "{answer:?}");
+    assert!(core.world().app(&app()).is_gone());
+}
+
+#[tokio::test]
+async fn who_asks_once_more_for_what_it_has_revives_nothing() {
+    let core = deleted_under_its_pod().await;
+    assert_eq!(allocate(&core, &wanted("db-0")).await, Ok(vec![ip(2)]));
+    assert!(core.world().app(&app()).is_gone());
+}
+
+/// As a server leaves it that dies after the first of its two writes.
+#[tokio::test]
+async fn whoever_asks_again_after_a_revival_that_was_cut_off_gets_its_address() {
+    let core = deleted_under_its_pod().await;
+    let revived = AppChange::Revive(app());
+    core.store().change_app(revived).await.unwrap();
+    assert_eq!(allocate(&core, &wanted("db-1")).await, Ok(vec![ip(3)]));
+}
+
+#[tokio::test]
+async fn a_revival_that_is_not_stored_gives_nothing_and_holds_nothing() {
+    let core = deleted_under_its_pod().await;
+    core.store().close();
+    let answer = allocate(&core, &wanted("db-1")).await;
+    assert_eq!(answer, Err(NativeError::Stuck(Stuck::Unavailable)));
+    assert_nothing_is_open(&core);
+    assert_eq!(core.engine().len(), 1);
+    assert!(core.world().app(&app()).is_gone());
+}
+
+#[tokio::test]
+async fn the_same_container_twice_at_once_gets_the_same_address() {
+    let core = deleted_under_its_pod().await;
+    let wanted = wanted("db-1");
+    let (one, two) = tokio::join!(allocate(&core, &wanted), allocate(&core, &wanted));
+    assert_eq!(one, Ok(vec![ip(3)]));
+    assert_eq!(two, one);
+    assert_nothing_is_open(&core);
+}
