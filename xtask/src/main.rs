@@ -1,5 +1,6 @@
 //! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass, `cargo xtask assets` builds the
-//! programs of the tests' control plane, `cargo xtask gen-crds` writes the definitions of the custom resources.
+//! programs of the tests' control plane, `cargo xtask gen-crds` writes the definitions of the custom resources, and
+//! `cargo xtask vm-test` runs the tests of the CNI plugins that need a virtual machine.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -17,6 +18,7 @@ mod purity;
 mod schemathesis;
 mod tally;
 mod tools;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,9 +32,13 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some((task, flags)) if task == "gen-crds" => crds::run(flags),
+        Some((task, names)) if task == "vm-test" => {
+            println!("{}", vm::run(&workspace::Workspace::load()?, names)?);
+            Ok(ExitCode::SUCCESS)
+        }
         _ => {
             println!(
-                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n       cargo xtask gen-crds [--check]\n\n{}",
+                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n       cargo xtask gen-crds [--check]\n       cargo xtask vm-test [TEST…]\n\n{}",
                 ci::help()
             );
             Ok(ExitCode::FAILURE)

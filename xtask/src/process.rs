@@ -31,10 +31,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a program printed on its standard output, and whether it exited with 0.
+/// What a program printed on its standard output, and what it exited with, unless a signal ended it.
 pub(crate) struct Printed {
     pub(crate) text: String,
-    pub(crate) success: bool,
+    pub(crate) code: Option<i32>,
+}
+
+impl Printed {
+    /// Whether it exited with 0.
+    pub(crate) fn success(&self) -> bool {
+        self.code == Some(0)
+    }
 }
 
 /// Runs `command` like [`run`], showing its standard output and also keeping it.
@@ -50,7 +57,7 @@ pub(crate) fn run_and_keep(command: &mut Command) -> Result<Printed> {
     }
     Ok(Printed {
         text,
-        success: child.wait()?.success(),
+        code: child.wait()?.code(),
     })
 }
 

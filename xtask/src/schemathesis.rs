@@ -63,7 +63,7 @@ impl Run<'_> {
         command.args(["--request-timeout", "10", "--continue-on-failure"]);
         command.arg(format!("http://{address}/openapi.json"));
         let printed = process::run_and_keep(&mut command)?;
-        if !printed.success {
+        if !printed.success() {
             bail!("schemathesis was not content, see above");
         }
         generated(&printed.text).context("schemathesis generated no test case")

@@ -1,0 +1,81 @@
+//! The other end of the wire: what is seen on it, and who answers there.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use crate::process::run;
+use crate::scene::{Netns, PEER};
+
+/// The namespace with the second card.
+pub(crate) struct Wire {
+    netns: Netns,
+}
+
+impl Wire {
+    pub(crate) fn new() -> Self {
+        let netns = Netns::new("wire");
+        crate::process::ip(&format!("link set {PEER} netns {}", netns.name()));
+        netns.ip(&format!("link set {PEER} up"));
+        Self { netns }
+    }
+
+    /// Answers at `address` in a VLAN.
+    pub(crate) fn answers(&self, vlan: u16, address: &str) {
+        let name = format!("{PEER}.{vlan}");
+        self.netns.ip(&format!(
+            "link add link {PEER} name {name} type vlan id {vlan}"
+        ));
+        self.netns.ip(&format!("address add {address} dev {name}"));
+        self.netns.ip(&format!("link set {name} up"));
+    }
+
+    /// The namespace itself, to look from.
+    pub(crate) fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
+    /// Looks from now on for a frame that `filter`, in the language of tcpdump, lets pass.
+    pub(crate) fn watch(&self, filter: &str) -> Watch {
+        Watch::start(self.netns.name(), filter)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        run(&format!("ip netns delete {}", self.netns.name()));
+    }
+}
+
+/// tcpdump, which ends with the first frame, or without one when none comes for long.
+pub(crate) struct Watch {
+    tcpdump: Child,
+}
+
+impl Watch {
+    fn start(netns: &str, filter: &str) -> Self {
+        let limit = ["busybox", "timeout", "20"];
+        let tcpdump = [
+            "tcpdump", "-i", PEER, "-Z", "root", "-n", "-e", "-c", "1", filter,
+        ];
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", netns]).args(limit);
+        command.args(tcpdump).stdout(Stdio::piped());
+        let mut tcpdump = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(tcpdump.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.contains("listening on") {
+            assert!(said.read_line(&mut text).unwrap() > 0, "tcpdump: {text}");
+        }
+        tcpdump.stderr = Some(said.into_inner());
+        Self { tcpdump }
+    }
+
+    /// The line of the frame; empty when none came.
+    pub(crate) fn seen(mut self) -> String {
+        let mut line = String::new();
+        let mut out = self.tcpdump.stdout.take().unwrap();
+        out.read_to_string(&mut line).unwrap();
+        self.tcpdump.wait().unwrap();
+        line
+    }
+}
