@@ -10,8 +10,6 @@ use crate::wire::Wire;
 
 /// The card of the host, which is also the physical function.
 pub(crate) const CARD: &str = "eth0";
-/// The card at the other end of the wire.
-pub(crate) const PEER: &str = "eth1";
 
 /// The kernel of the virtual machine has this among its arguments: a real host would lose its network.
 const MACHINE: &str = "floatingip.vm-test";
@@ -19,7 +17,7 @@ const MACHINE: &str = "floatingip.vm-test";
 /// The machine has one pair of cards.
 static CARDS: Mutex<()> = Mutex::new(());
 
-/// The two cards, up and as they came, for one test.
+/// The two cards, up and without anything on them, for one test.
 pub(crate) struct Scene {
     pub(crate) wire: Wire,
     containers: RefCell<Vec<Netns>>,
@@ -27,17 +25,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Waits for the cards, which come back by and by from the namespaces of an earlier test.
+    /// The cards stay up from one test to the next: a link takes a second to come up.
     pub(crate) fn new() -> Self {
         let arguments = fs::read_to_string("/proc/cmdline").unwrap();
         assert!(arguments.contains(MACHINE), "run `cargo xtask vm-test`");
         let cards = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
-        for card in [CARD, PEER] {
-            eventually(&format!("{card} is there"), || is_link(card).then_some(()));
-        }
         ip(&format!("link set {CARD} up"));
         Self {
-            wire: Wire::new(),
+            wire: Wire::of_card(),
             containers: RefCell::default(),
             _cards: cards,
         }
@@ -80,7 +75,6 @@ impl Drop for Scene {
         }
         let _ = fs::write(device("sriov_numvfs"), "0");
         run(&format!("ip address flush dev {CARD}"));
-        run(&format!("ip link set {CARD} down"));
     }
 }
 
@@ -89,12 +83,18 @@ impl Drop for Scene {
 pub(crate) struct Netns(String);
 
 impl Netns {
-    /// The namespace, with its loopback up. Only a scene, or a wire, takes it down.
+    /// The namespace, with its loopback up. Nothing takes it down by itself.
     pub(crate) fn new(name: &str) -> Self {
         ip(&format!("netns add {name}"));
         let netns = Self(name.to_owned());
         netns.ip("link set lo up");
         netns
+    }
+
+    /// The namespace of that name, which was made before.
+    pub(crate) fn existing(name: &str) -> Option<Self> {
+        let there = Path::new("/run/netns").join(name).exists();
+        there.then(|| Self(name.to_owned()))
     }
 
     pub(crate) fn name(&self) -> &str {
