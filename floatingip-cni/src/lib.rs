@@ -1,3 +1,16 @@
-//! CNI plugins of floatingip: `galaxy-k8s-vlan`, `galaxy-k8s-sriov`, `floatingip-ipam` and `floatingip`.
+//! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`.
 //!
-//! Nothing is here yet; the plugins arrive with a later release.
+//! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
+//! - [`link`]: the kernel's links, addresses and routes.
+//! - [`state`]: what is remembered of each `ADD`, and the node's lock.
+//! - [`plugin`]: which plugin a program is by its name, and what it does for each verb.
+//!
+//! A plugin lives for one call. It decides the whole change first, from the configuration and from what the kernel
+//! has, writes down what it is about to make, then makes it step by step, and undoes the steps in reverse when one
+//! fails. What was written down is all that a later call needs to undo an `ADD`, also one that was killed.
+
+pub mod link;
+pub mod plugin;
+pub mod spec;
+pub mod state;
+pub mod vlan;

@@ -1,16 +1,15 @@
 //! A disk that is full, a folder that cannot be written, a file that was damaged: said clearly, and
 //! nothing lost.
 
+mod full;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::client::Answer;
-use crate::server::{Home, Server, with_ips};
+use crate::server::{Home, with_ips};
 
 const STORE: &str = "data/floatingip.redb";
-/// More than the room of a fresh file has place for.
-const MANY: u32 = 4000;
 const WIDE: &str = r#"[{"routableSubnet": "10.0.0.0/16", "ips": ["10.1.0.2~10.1.63.254"],
     "subnet": "10.1.0.0/16", "gateway": "10.1.255.254"}]"#;
 
@@ -29,57 +28,6 @@ fn under(runner: &[&str], command: &Command) -> Command {
         wrapped.current_dir(dir);
     }
     wrapped
-}
-
-/// The same command where no file may become longer than so many bytes, which is what a full disk says too.
-fn with_room(bytes: u64, command: &Command) -> Command {
-    let script = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
-    // POSIX counts blocks of 512 bytes.
-    let blocks = (bytes / 512).to_string();
-    under(&["sh", "-c", script, &blocks], command)
-}
-
-fn name(n: u32) -> String {
-    format!("p{n}-{}", "x".repeat(50))
-}
-
-fn put(server: &Server, n: u32) -> Answer {
-    let body = format!(r#"{{"name":"{}","size":1,"preAllocateIP":true}}"#, name(n));
-    server.ask("POST", "/v1/pool", &body)
-}
-
-#[test]
-fn a_full_disk_refuses_writes_and_loses_nothing_that_was_acknowledged() {
-    let home = Home::new(WIDE);
-    home.start().stop();
-    let room = 8 * fs::metadata(home.path(STORE)).unwrap().len();
-    let server = home.spawn(with_room(room, &home.command(&[]))).serving();
-    let mut kept = Vec::new();
-    let refused = (0..MANY).find(|n| {
-        let answer = put(&server, *n);
-        let done = answer.status == 200;
-        if done {
-            kept.push(*n);
-        }
-        !done
-    });
-    let refused = refused.expect("a refusal before there are many pools");
-    let answer = put(&server, refused + 1);
-    assert_eq!(answer.status, 503, "{}", answer.body);
-    assert!(answer.body.contains("try again"), "{}", answer.body);
-    server.logged("check the disk and the free space on it");
-    assert!(server.metric("floatingip_store_failures_total").unwrap() > 0.0);
-    let last = name(refused - 1);
-    assert_eq!(server.ips(&format!("poolName={last}")).len(), 1);
-    server.stop();
-
-    let server = home.start();
-    for n in &kept {
-        let ips = server.ips(&format!("poolName={}", name(*n)));
-        assert_eq!(ips.len(), 1, "pool {n} of {}", kept.len());
-    }
-    assert_eq!(put(&server, MANY).status, 200);
-    server.stop();
 }
 
 /// A folder where a server ran, with one pool of one address.
@@ -114,6 +62,37 @@ fn a_damaged_file_stops_the_start_with_a_remedy_and_stays_as_it_is() {
     let server = home.start();
     assert_eq!(server.ips("poolName=blue"), ["10.0.70.2"]);
     server.stop();
+}
+
+/// Every page has a checksum, and all that is in use are read at the start.
+#[test]
+fn a_flipped_byte_where_the_file_names_a_pool_stops_the_start_or_harms_nothing() {
+    let home = used();
+    let whole = fs::read(home.path(STORE)).unwrap();
+    // Pages in use have the pool's name, and so have some that were in use before.
+    let named = whole.windows(4).enumerate();
+    let named = named.filter_map(|(place, name)| (name == b"blue").then_some(place));
+    let mut refused = 0;
+    for place in named {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x10;
+        fs::write(home.path(STORE), &bytes).unwrap();
+        let mut server = home.spawn(home.command(&[]));
+        if server.ends_or_serves().is_none() {
+            assert_eq!(server.ips("poolName=blue"), ["10.0.70.2"], "byte {place}");
+            server.stop();
+            continue;
+        }
+        let said = server.log();
+        assert!(
+            said.contains("then put back a backup"),
+            "byte {place}: {said}"
+        );
+        assert!(!said.contains("panicked"), "byte {place}: {said}");
+        assert!(fs::read(home.path(STORE)).unwrap() == bytes, "byte {place}");
+        refused += 1;
+    }
+    assert!(refused > 0, "{refused} damaged files were refused");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod client;
 mod command_line;
 #[cfg(test)]
 mod configuration;
+#[cfg(test)]
 mod disk;
 #[cfg(test)]
 mod galaxy;

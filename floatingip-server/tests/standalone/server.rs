@@ -131,14 +131,22 @@ impl Server {
     /// Waits until it serves at a port or a socket.
     #[track_caller]
     pub(crate) fn serving(mut self) -> Self {
-        let place = wait_for("place to serve at", || {
-            let ended = self.process.try_wait().unwrap();
-            assert_eq!(ended, None, "{}", self.log());
-            served_at(&self.log())
-        });
-        let port = place.rsplit_once(':').map(|(_, port)| port.parse());
-        self.port = port.and_then(Result::ok).unwrap_or(0);
+        let ended = self.ends_or_serves();
+        assert_eq!(ended, None, "{}", self.log());
         self
+    }
+
+    /// Waits until it has ended, answering with how, or serves.
+    #[track_caller]
+    pub(crate) fn ends_or_serves(&mut self) -> Option<ExitStatus> {
+        wait_for("end of the server, or a place to serve at", || {
+            let ended = self.process.try_wait().unwrap();
+            let place = served_at(&self.log());
+            (ended.is_some() || place.is_some()).then(|| {
+                self.port = place.as_deref().map_or(0, port);
+                ended
+            })
+        })
     }
 
     pub(crate) fn log(&self) -> String {
@@ -238,6 +246,12 @@ impl Drop for Server {
             let _ = self.process.wait();
         }
     }
+}
+
+/// The port of a place; 0 of a socket.
+fn port(place: &str) -> u16 {
+    let port = place.rsplit_once(':').map(|(_, port)| port.parse());
+    port.and_then(Result::ok).unwrap_or(0)
 }
 
 /// The place on the first finished line of the log that names one.

@@ -1,7 +1,9 @@
 //! Power cuts: whatever was acknowledged is found again, whichever bytes had reached the disk.
 
 mod disk;
+mod found;
 mod life;
+mod notes;
 mod witness;
 
 use std::hash::{BuildHasher, RandomState};
@@ -11,8 +13,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::disk::{Disk, Flaw};
 use self::life::{Life, People};
-use self::witness::{Broken, Notes};
+use self::notes::Notes;
 use super::*;
+
+/// A promise that was not kept, in words.
+type Broken = String;
 
 /// Cuts of one file, one after the other.
 const CHAIN: u32 = 20;

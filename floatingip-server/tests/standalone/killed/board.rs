@@ -5,19 +5,24 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use super::Broken;
 use super::found::Found;
+use super::operation::Operation;
 use super::register::Register;
+use super::{Broken, End};
 
 /// The pools that everybody changes.
 pub(super) const SHARED: [&str; 3] = ["shared-0", "shared-1", "shared-2"];
 /// The largest size that anybody asks for one of these.
 pub(super) const LARGEST_SHARED: u32 = 8;
 
+/// How often what was acknowledged.
+pub(super) type Kinds = BTreeMap<&'static str, u64>;
+
 /// One life of the server, as all clients see it together.
 #[derive(Debug)]
 pub(super) struct Board {
     acknowledged: AtomicU64,
+    kinds: Mutex<Kinds>,
     clock: AtomicU64,
     killed: AtomicBool,
     broken: Mutex<Option<Broken>>,
@@ -35,6 +40,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             acknowledged: AtomicU64::new(0),
+            kinds: Mutex::default(),
             clock: AtomicU64::new(1),
             killed: AtomicBool::new(false),
             broken: Mutex::new(None),
@@ -45,9 +51,22 @@ impl Default for Board {
 }
 
 impl Board {
-    /// A change was acknowledged.
-    pub(super) fn acknowledge(&self) {
-        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+    /// An operation was acknowledged.
+    pub(super) fn acknowledge(&self, operation: &Operation) {
+        let changes = u64::from(operation.is_change());
+        self.acknowledged.fetch_add(changes, Ordering::Relaxed);
+        self.count(operation.kind(), 1);
+    }
+
+    /// What goes by that name was done so often, beside what clients change.
+    pub(super) fn count(&self, kind: &'static str, times: u64) {
+        if times > 0 {
+            *lock(&self.kinds).entry(kind).or_default() += times;
+        }
+    }
+
+    pub(super) fn kinds(&self) -> Kinds {
+        lock(&self.kinds).clone()
     }
 
     pub(super) fn acknowledged(&self) -> u64 {
@@ -59,11 +78,14 @@ impl Board {
         self.killed.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn was_killed(&self) -> bool {
-        self.killed.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn is_broken(&self, broken: Broken) {
+    /// Somebody stops asking.
+    pub(super) fn ends(&self, told: Result<(), End>) {
+        let broken = match told {
+            Ok(()) => return,
+            Err(End::Gone) if self.killed.load(Ordering::SeqCst) => return,
+            Err(End::Gone) => "a connection broke before the kill".to_owned(),
+            Err(End::Broken(broken)) => broken,
+        };
         lock(&self.broken).get_or_insert(broken);
     }
 

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 
-use super::Broken;
+use super::app::App;
 use super::board::{Board, LARGEST_SHARED, SHARED};
 use super::found::Found;
 use super::operation::Operation;
-use super::pod::Slot;
 use super::pool::Pool;
 use super::wire::Connection;
+use super::{Broken, End};
 use crate::client::Answer;
 
 /// The most addresses that one client keeps in quarantine.
@@ -22,23 +22,10 @@ pub(super) struct Client {
     number: usize,
     random: Rng,
     pools: [Pool; 2],
-    slots: [Slot; 3],
+    app: App,
     marks: BTreeSet<IpAddr>,
     /// Asked and not answered.
     open: Option<Operation>,
-}
-
-/// Why a client stops.
-enum End {
-    /// The server is gone.
-    Gone,
-    Broken(Broken),
-}
-
-impl From<Broken> for End {
-    fn from(broken: Broken) -> Self {
-        Self::Broken(broken)
-    }
 }
 
 impl Client {
@@ -47,8 +34,7 @@ impl Client {
             number,
             random,
             pools: ["a", "b"].map(|pool| Pool::new(format!("client-{number}-{pool}"))),
-            slots: [(0, ""), (1, "immutable"), (2, "never")]
-                .map(|(ordinal, policy)| Slot::new(number, ordinal, policy)),
+            app: App::new(number),
             marks: BTreeSet::new(),
             open: None,
         }
@@ -56,13 +42,7 @@ impl Client {
 
     /// Asks until the server is gone, or a promise broken.
     pub(super) fn live(&mut self, port: u16, board: &Board) {
-        let told = self.ask_on(port, board);
-        match told {
-            Err(End::Gone) if board.was_killed() => {}
-            Err(End::Gone) => board.is_broken("a connection broke before the kill".to_owned()),
-            Err(End::Broken(broken)) => board.is_broken(broken),
-            Ok(()) => {}
-        }
+        board.ends(self.ask_on(port, board));
     }
 
     fn ask_on(&mut self, port: u16, board: &Board) -> Result<(), End> {
@@ -90,7 +70,7 @@ impl Client {
             }
             (1, _, Some(ip)) => Operation::Lift { ip: *ip },
             (2, ..) => of_all(random),
-            (turn @ 3..=11, ..) => self.slots[usize::from(turn % 3)].next(random),
+            (3..=12, ..) => self.app.next(random),
             (turn, ..) => self.pools[usize::from(turn % 2)].next(random),
         }
     }
@@ -102,12 +82,7 @@ impl Client {
         operation: &Operation,
         board: &Board,
     ) -> Result<(), End> {
-        let at_stake = self.pool(operation).map(|pool| pool.at_stake(operation));
-        board.disclaim(&at_stake.unwrap_or_default());
-        let at_stake = self
-            .slot(operation)
-            .and_then(|slot| slot.at_stake(operation));
-        board.disclaim(&at_stake.into_iter().collect());
+        board.disclaim(&self.at_stake(operation));
         self.open = Some(operation.clone());
         let answer = connection
             .ask(&operation.request())
@@ -115,20 +90,23 @@ impl Client {
         let told = self.hear(operation, &answer, board);
         told.map_err(|broken| format!("client {}: {operation:?}: {broken}", self.number))?;
         self.open = None;
-        if operation.is_change() {
-            board.acknowledge();
-        }
+        board.acknowledge(operation);
         Ok(())
+    }
+
+    /// What it may lose by an operation.
+    fn at_stake(&self, operation: &Operation) -> BTreeSet<IpAddr> {
+        let mut pools = self.pools.iter();
+        match pools.find(|pool| operation.pool() == Some(&pool.name)) {
+            Some(pool) => pool.at_stake(operation),
+            None if operation.is_of_app() => self.app.at_stake(operation),
+            None => BTreeSet::new(),
+        }
     }
 
     fn pool(&mut self, operation: &Operation) -> Option<&mut Pool> {
         let name = operation.pool()?;
         self.pools.iter_mut().find(|pool| pool.name == name)
-    }
-
-    fn slot(&mut self, operation: &Operation) -> Option<&mut Slot> {
-        let name = operation.pod()?;
-        self.slots.iter_mut().find(|slot| slot.pod == name)
     }
 
     fn hear(
@@ -137,6 +115,9 @@ impl Client {
         answer: &Answer,
         board: &Board,
     ) -> Result<(), Broken> {
+        if let (404, Operation::Show { .. }) = (answer.status, operation) {
+            return self.app.not_found(answer);
+        }
         if answer.status != 200 {
             return Err(format!("{answer:?}"));
         }
@@ -153,16 +134,9 @@ impl Client {
                 self.pool(operation)
                     .map_or(Ok(()), |pool| pool.listed(ips))?;
             }
-            Operation::Attach { container, .. } => {
-                let ip = attached(answer);
-                board.claim(self.number, &BTreeSet::from([ip]))?;
-                let slot = self.slot(operation);
-                slot.map_or(Ok(()), |slot| slot.attached(ip, container))?;
-            }
-            Operation::Detach { .. } => {
-                if let Some(slot) = self.slot(operation) {
-                    slot.detached();
-                }
+            _ if operation.is_of_app() => {
+                self.app.answered(operation, answer)?;
+                board.claim(self.number, &self.app.certain())?;
             }
             _ => {
                 if let Some(pool) = self.pool(operation) {
@@ -187,11 +161,9 @@ impl Client {
             written |= pool.compare(found, of_it)?;
             board.claim(self.number, &pool.known)?;
         }
-        for slot in &mut self.slots {
-            let of_it = open.as_ref().filter(|open| open.pod() == Some(&slot.pod));
-            written |= slot.compare(found, of_it)?;
-            board.claim(self.number, &slot.certain().into_iter().collect())?;
-        }
+        let of_it = open.as_ref().filter(|open| open.is_of_app());
+        written |= self.app.compare(found, of_it)?;
+        board.claim(self.number, &self.app.certain())?;
         // It may have been done in part: asked again, it comes to its end.
         let unfinished = |open: &Operation| matches!(open, Operation::Put { .. });
         let known = open.as_ref().map(|_| written);
@@ -263,7 +235,7 @@ fn quarrel(
         (200 | 202, _) => board.end(pool, write),
         _ => return Err(End::Broken(format!("{operation:?}: {answer:?}"))),
     }
-    board.acknowledge();
+    board.acknowledge(operation);
     Ok(())
 }
 
@@ -272,11 +244,4 @@ fn listed(answer: &Answer) -> BTreeSet<IpAddr> {
     let rows = page["content"].as_array().unwrap().iter();
     rows.map(|row| row["ip"].as_str().unwrap().parse().unwrap())
         .collect()
-}
-
-/// The only address of an interface.
-fn attached(answer: &Answer) -> IpAddr {
-    let has = answer.json(200);
-    let text = has["ipinfos"][0]["ip"].as_str().unwrap();
-    text.split_once('/').unwrap().0.parse().unwrap()
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use floatingip_core::plan::Entry;
+use floatingip_core::owner::AppRef;
+use floatingip_core::plan::{Entry, Event};
 use floatingip_core::record::{PoolRecord, Version};
 use floatingip_core::store::LoadError;
 use floatingip_core::{Owner, Record, Store};
-use floatingip_server::store::EmbeddedStore;
+use floatingip_server::store::{Apps, EmbeddedStore, Told};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::runtime::Builder;
 
 use super::Broken;
@@ -21,6 +23,11 @@ pub(super) struct Found {
     pools: BTreeMap<String, PoolRecord>,
     marks: BTreeMap<IpAddr, String>,
     journal: BTreeMap<IpAddr, Vec<(Version, Entry)>>,
+    apps: Apps,
+    /// How many of these somebody took.
+    apps_taken: usize,
+    /// The addresses that are noted as draining.
+    notes: BTreeSet<IpAddr>,
 }
 
 impl Found {
@@ -36,6 +43,9 @@ impl Found {
             pools: BTreeMap::new(),
             marks: BTreeMap::new(),
             journal: BTreeMap::new(),
+            apps: store.apps().map_err(words)?,
+            apps_taken: 0,
+            notes: BTreeSet::new(),
         };
         for (ip, version, record) in snapshot.addresses {
             if let Some(mark) = &record.mark {
@@ -51,10 +61,13 @@ impl Found {
             let lines = store.history(ip, usize::MAX).map_err(words)?;
             found.journal.insert(ip, lines);
         }
+        drop(store);
+        found.notes = notes(folder).map_err(|error| format!("{error:?}"))?;
         Ok(found)
     }
 
-    /// Each line goes on from the one before it, and the last one names the present owner.
+    /// Each line goes on from the one before it, and the last one names the present owner. What drains is
+    /// told of beside that, and changes no record.
     pub(super) fn check_journal(&self) -> Result<(), Broken> {
         for (ip, lines) in &self.journal {
             let goes_on = lines
@@ -65,7 +78,8 @@ impl Found {
             let last = lines.first();
             let tells = last.and_then(|(_, line)| line.to.as_ref()) == owner;
             let version = record.map(|(version, _)| *version);
-            let dated = version.is_none_or(|version| Some(version) == last.map(|last| last.0));
+            let changed = lines.iter().find(|(_, line)| !is_drain(line));
+            let dated = version.is_none_or(|version| Some(version) == changed.map(|last| last.0));
             if !(goes_on && tells && dated) {
                 return Err(format!(
                     "the journal of {ip} does not agree with {record:?}: {lines:?}"
@@ -103,14 +117,57 @@ impl Found {
         taken.map(|(ip, (_, record))| (ip, record.owner)).collect()
     }
 
+    /// What was told of an app.
+    pub(super) fn take_told(&mut self, app: &AppRef) -> Option<Told> {
+        let row = self.apps.told(app)?;
+        self.apps_taken += 1;
+        Some(row.told)
+    }
+
+    /// When an address began or ceased to drain, by the journal, the oldest first.
+    pub(super) fn drains(&self, ip: IpAddr) -> Vec<(u64, bool)> {
+        let lines = self.journal.get(&ip).into_iter().flatten().rev();
+        let drains = lines.filter(|(_, line)| is_drain(line));
+        drains
+            .map(|(version, line)| (version.0, line.event == Event::Drain))
+            .collect()
+    }
+
+    /// Whether an address is noted as draining.
+    pub(super) fn take_note(&mut self, ip: IpAddr) -> bool {
+        self.notes.remove(&ip)
+    }
+
     /// Everything was somebody's.
     pub(super) fn nothing_is_left(&self) -> Result<(), Broken> {
-        if self.records.is_empty() && self.pools.is_empty() && self.marks.is_empty() {
+        let (records, pools, marks, notes) = (&self.records, &self.pools, &self.marks, &self.notes);
+        let apps = self.apps.len() - self.apps_taken;
+        if records.is_empty()
+            && pools.is_empty()
+            && marks.is_empty()
+            && notes.is_empty()
+            && apps == 0
+        {
             return Ok(());
         }
-        let (records, pools, marks) = (&self.records, &self.pools, &self.marks);
         Err(format!(
-            "nobody was told of {records:?}, {pools:?}, {marks:?}"
+            "nobody was told of {records:?}, {pools:?}, {marks:?}, {notes:?}, {apps} apps"
         ))
     }
+}
+
+fn is_drain(line: &Entry) -> bool {
+    matches!(line.event, Event::Drain | Event::Undrain)
+}
+
+/// What the file notes as draining; the store has no question for that.
+fn notes(folder: &Path) -> Result<BTreeSet<IpAddr>, redb::Error> {
+    let table = TableDefinition::<&[u8; 17], u64>::new("draining");
+    let database = Database::open(folder.join("floatingip.redb"))?;
+    let mut notes = BTreeSet::new();
+    for row in database.begin_read()?.open_table(table)?.iter()? {
+        let [_, a, b, c, d, ..] = *row?.0.value();
+        notes.insert(IpAddr::from([a, b, c, d]));
+    }
+    Ok(notes)
 }

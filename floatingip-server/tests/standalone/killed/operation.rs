@@ -22,13 +22,27 @@ pub(super) enum Operation {
     Lift { ip: IpAddr },
     /// Give a container of a pod its address, or tell it once more.
     Attach {
+        node: String,
         pod: String,
         app: String,
         policy: &'static str,
         container: String,
     },
     /// A container has ended.
-    Detach { pod: String, container: String },
+    Detach { node: String, container: String },
+    /// A pod has ended, which goes by the name of its container.
+    End { container: String },
+    /// Of a node only these containers are left.
+    Collect {
+        node: String,
+        valid: BTreeSet<String>,
+    },
+    /// An app has so many slots.
+    Tell { app: String, replicas: u32 },
+    /// An app is no more.
+    Forsake { app: String },
+    /// How an app stands.
+    Show { app: String },
 }
 
 /// An operation as HTTP has it.
@@ -41,15 +55,37 @@ pub(super) struct Request {
 
 /// More than any pool has.
 const PAGE: usize = 100;
-const NODE: &str = "node-1";
 const NETWORK: &str = "lan";
+const INTERFACE: &str = "eth0";
+const KIND: &str = "statefulset";
 /// Seconds: longer than any run.
 const LONG: u32 = 86_400;
+/// More pods beside an app's slots than any app has, so that no cap refuses one.
+pub(super) const SURGE: u32 = 9;
 
 impl Operation {
     /// Whether it changes something.
     pub(super) fn is_change(&self) -> bool {
-        !matches!(self, Self::List { .. })
+        !matches!(self, Self::List { .. } | Self::Show { .. })
+    }
+
+    /// What is counted under one name.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Put { .. } => "put pool",
+            Self::Delete { .. } => "delete pool",
+            Self::Release { .. } => "release",
+            Self::List { .. } => "list",
+            Self::Quarantine { .. } => "quarantine",
+            Self::Lift { .. } => "lift",
+            Self::Attach { .. } => "attach",
+            Self::Detach { .. } => "detach",
+            Self::End { .. } => "end pod",
+            Self::Collect { .. } => "gc",
+            Self::Tell { .. } => "tell app",
+            Self::Forsake { .. } => "delete app",
+            Self::Show { .. } => "show app",
+        }
     }
 
     /// The pool that it is about.
@@ -63,12 +99,9 @@ impl Operation {
         }
     }
 
-    /// The pod that it is about.
-    pub(super) fn pod(&self) -> Option<&str> {
-        match self {
-            Self::Attach { pod, .. } | Self::Detach { pod, .. } => Some(pod),
-            _ => None,
-        }
+    /// Whether it is about an app, or about pods.
+    pub(super) fn is_of_app(&self) -> bool {
+        self.pool().is_none() && self.marked().is_none()
     }
 
     /// The address whose mark it changes.
@@ -81,11 +114,10 @@ impl Operation {
 
     pub(super) fn request(&self) -> Request {
         let (method, path, body) = match self {
-            Self::Put { pool, size } => (
-                "POST",
-                "/v1/pool".to_owned(),
-                json!({"name": pool, "size": size, "preAllocateIP": true}).to_string(),
-            ),
+            Self::Put { pool, size } => {
+                let body = json!({"name": pool, "size": size, "preAllocateIP": true});
+                ("POST", "/v1/pool".to_owned(), body.to_string())
+            }
             Self::Delete { pool } => ("DELETE", format!("/v1/pool/{pool}"), String::new()),
             Self::Release { pool, ips } => {
                 let entries = ips.iter().map(|ip| json!({"ip": ip, "poolName": pool}));
@@ -97,29 +129,56 @@ impl Operation {
                 let path = format!("/v1/ip?poolName={pool}&size={PAGE}");
                 ("GET", path, String::new())
             }
-            Self::Quarantine { ip, reason } => (
-                "POST",
-                format!("/v1/ip/{ip}/quarantine"),
-                json!({"reason": reason, "seconds": LONG}).to_string(),
-            ),
+            Self::Quarantine { ip, reason } => {
+                let body = json!({"reason": reason, "seconds": LONG});
+                ("POST", format!("/v1/ip/{ip}/quarantine"), body.to_string())
+            }
             Self::Lift { ip } => ("DELETE", format!("/v1/ip/{ip}/quarantine"), String::new()),
+            _ => self.request_of_app(),
+        };
+        Request { method, path, body }
+    }
+
+    fn request_of_app(&self) -> (&'static str, String, String) {
+        match self {
             Self::Attach {
+                node,
                 pod,
                 app,
                 policy,
                 container,
             } => {
                 let body = json!({
-                    "nodeName": NODE, "network": NETWORK, "containerID": container, "interface": "eth0",
-                    "appType": "statefulset", "appName": app, "podName": pod, "policy": policy,
+                    "nodeName": node, "network": NETWORK, "containerID": container, "interface": INTERFACE,
+                    "appType": KIND, "appName": app, "podName": pod, "policy": policy,
                 });
                 ("POST", "/v1/attachment".to_owned(), body.to_string())
             }
-            Self::Detach { container, .. } => {
-                let path = format!("/v1/attachment/{NODE}/{NETWORK}/{container}/eth0");
+            Self::Detach { node, container } => {
+                let path = format!("/v1/attachment/{node}/{NETWORK}/{container}/{INTERFACE}");
                 ("DELETE", path, String::new())
             }
-        };
-        Request { method, path, body }
+            Self::End { container } => ("DELETE", format!("/v1/pod/{container}"), String::new()),
+            Self::Collect { node, valid } => {
+                let valid = valid
+                    .iter()
+                    .map(|id| json!({"containerID": id, "interface": INTERFACE}));
+                let valid: Vec<_> = valid.collect();
+                let body = json!({"nodeName": node, "network": NETWORK, "valid": valid});
+                ("POST", "/v1/attachment/gc".to_owned(), body.to_string())
+            }
+            Self::Tell { app, replicas } => {
+                let body =
+                    json!({"appType": KIND, "appName": app, "replicas": replicas, "surge": SURGE});
+                ("POST", "/v1/app".to_owned(), body.to_string())
+            }
+            Self::Forsake { app } => ("DELETE", of_app(app), String::new()),
+            Self::Show { app } => ("GET", of_app(app), String::new()),
+            _ => unreachable!("{self:?} is not about an app"),
+        }
     }
+}
+
+fn of_app(app: &str) -> String {
+    format!("/v1/app/default/{KIND}/{app}")
 }

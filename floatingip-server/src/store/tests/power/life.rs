@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use floatingip_core::config::{Config, Strictness};
 use floatingip_core::engine::{Ending, Named, Settings};
-use floatingip_core::fact::{AppState, Fact, NodeState, PodState, Slots, World};
+use floatingip_core::fact::{AppState, Slots};
 use floatingip_core::orchestrator::{Limits, Orchestrator, Place};
 use floatingip_core::owner::AppRef;
 use floatingip_core::request::PodRequest;
@@ -18,15 +18,19 @@ use floatingip_core::testing::fixture::{PodFixture, attachment, ip, pod, pool};
 use floatingip_core::testing::{VirtualTimer, poll_once};
 use floatingip_core::{Name, PoolName, ReleasePolicy, Topology};
 
+use super::Broken;
 use super::disk::Disk;
-use super::witness::{Broken, Notes, Witness};
-use crate::store::EmbeddedStore;
+use super::notes::Notes;
+use super::witness::Witness;
+use crate::store::{AppChange, Apps, EmbeddedStore, Told};
 
 /// So many pods, pools and administrators ask at once, each one thing after the other.
 const PODS: u32 = 24;
 const POOLS: u32 = 4;
 const ADMINISTRATORS: u32 = 3;
 const APPS: u32 = 2;
+/// With the one who takes addresses away by the configuration and gives them back.
+const ACTORS: u32 = PODS + POOLS + ADMINISTRATORS + APPS + 1;
 
 /// Addresses 10.0.0.2 to 10.0.0.99: few enough that they pass from one to the other.
 const LAST: u32 = 99;
@@ -34,7 +38,7 @@ const LAST: u32 = 99;
 /// Time between two looks at what the disk has done.
 const STEP: Duration = Duration::from_millis(50);
 
-type Core = Orchestrator<Witness, VirtualTimer, Told>;
+type Core = Orchestrator<Witness, VirtualTimer, Apps>;
 type Operation<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// A machine between two power cuts.
@@ -60,28 +64,6 @@ struct PodLife {
     has: Option<Vec<IpAddr>>,
 }
 
-/// What the server was told of apps.
-#[derive(Debug, Default)]
-struct Told(Mutex<BTreeMap<AppRef, u32>>);
-
-impl World for Told {
-    fn app(&self, app: &AppRef) -> Fact<AppState> {
-        match self.0.lock().unwrap().get(app) {
-            Some(0) => Fact::Gone,
-            Some(size) => Fact::Known(AppState::new(Slots::Count(*size))),
-            None => Fact::Unknown,
-        }
-    }
-
-    fn pod(&self, _: &str, _: &str) -> Fact<PodState> {
-        Fact::Unknown
-    }
-
-    fn node(&self, _: &str) -> Fact<NodeState> {
-        Fact::Unknown
-    }
-}
-
 impl Life {
     /// Loads what is in the store, which the notes agree with.
     pub(super) async fn begin(
@@ -96,12 +78,13 @@ impl Life {
             binds_at_once: true,
             ..Settings::default()
         };
+        let apps = store.apps().map_err(|error| error.to_string())?;
         let core = Orchestrator::start(
             settings,
-            topology(),
+            topology(2),
             Witness::new(store, notes),
             timer.clone(),
-            Told::default(),
+            apps,
             Limits::default(),
         );
         Ok(Self {
@@ -125,7 +108,7 @@ impl Life {
             // There is always something for the next flush.
             documents.push(Box::pin(core.store().put_document()));
             documents.retain_mut(|put| poll_once(Pin::new(put)).is_none());
-            for actor in 0..PODS + POOLS + ADMINISTRATORS + APPS {
+            for actor in 0..ACTORS {
                 if !busy.contains_key(&actor) && random.bool() {
                     busy.insert(actor, operation(core, &people, actor, random));
                 }
@@ -157,9 +140,10 @@ impl People {
     }
 }
 
-fn topology() -> Topology {
+fn topology(first: u32) -> Topology {
     let document = format!(
-        r#"[{{"nodeSubnets":["10.1.0.0/16"],"ips":["10.0.0.2~{}"],"subnet":"10.0.0.0/16","gateway":"10.0.0.1"}}]"#,
+        r#"[{{"nodeSubnets":["10.1.0.0/16"],"ips":["{}~{}"],"subnet":"10.0.0.0/16","gateway":"10.0.0.1"}}]"#,
+        ip(first),
         ip(LAST)
     );
     let config = Config::parse(&document, Strictness::Strict);
@@ -179,7 +163,8 @@ fn operation<'a>(
         _ if actor < PODS => Box::pin(live(core, people, actor, number)),
         _ if actor < pools => Box::pin(keep_pool(core, actor - PODS, number)),
         _ if actor < administrators => Box::pin(administer(core, number)),
-        _ => Box::pin(scale(core, actor - administrators, number)),
+        _ if actor < ACTORS - 1 => Box::pin(scale(core, actor - administrators, number)),
+        _ => Box::pin(configure(core, number)),
     }
 }
 
@@ -325,10 +310,29 @@ async fn scale(core: &Core, app: u32, number: u32) {
         kind: Name::from("deployment"),
         name: Name::from(format!("app-{app}")),
     };
-    core.world()
-        .0
-        .lock()
-        .unwrap()
-        .insert(app.clone(), number % 9);
-    let _ = core.app_changed(&app).await;
+    let change = match number % 12 {
+        0..=8 => AppChange::Tell(app.clone(), told(number % 9)),
+        9 => AppChange::Revive(app.clone()),
+        _ => match core.world().told(&app) {
+            Some(row) => AppChange::Forget(app.clone(), row.version),
+            None => return,
+        },
+    };
+    if core.store().change_app(change).await {
+        let _ = core.app_changed(&app).await;
+    }
+}
+
+fn told(size: u32) -> Told {
+    match size {
+        0 => Told::Gone,
+        size => Told::There(AppState::new(Slots::Count(size))),
+    }
+}
+
+/// Puts a configuration in force with more or fewer addresses, and tells the journal what drains.
+async fn configure(core: &Core, number: u32) {
+    core.reconfigure(topology(2 + number % 3 * 20));
+    let topology = Arc::clone(core.engine().topology());
+    core.store().note_drains(&topology, core.now().wall).await;
 }

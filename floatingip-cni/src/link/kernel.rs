@@ -1,0 +1,463 @@
+//! Requests to the kernel in one namespace, each answered within a time limit.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use netlink_packet_core::{
+    DecodeError, ErrorMessage, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NlasIterator,
+};
+use netlink_packet_route::address::AddressMessage;
+use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::route::RouteMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+use super::change::{Change, Kind, Name, Rank};
+use super::message::{self, New, Request};
+use super::netns::{Netns, NetnsError};
+use super::sysctl;
+use super::view::{Address, Link, Route, View};
+
+/// The kernel's networking in one namespace.
+#[derive(Debug)]
+pub struct Kernel {
+    socket: Socket,
+    sequence: u32,
+    /// None: where this process is.
+    netns: Option<Netns>,
+}
+
+/// Why the kernel did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The namespace cannot be used.
+    #[error(transparent)]
+    Netns(#[from] NetnsError),
+    /// It cannot be asked at all.
+    #[error("the kernel cannot be asked by netlink: {0}")]
+    Socket(io::Error),
+    /// It did not answer.
+    #[error("the kernel did not answer within {} s; it may be busy with another change of the network", Kernel::PATIENCE.as_secs())]
+    Silent,
+    /// It answered what cannot be read.
+    #[error("an answer of the kernel cannot be read: {0}")]
+    Unreadable(DecodeError),
+    /// What was listed changed all the time.
+    #[error("the kernel's lists change faster than they can be read")]
+    Restless,
+    /// A link that is needed is not there.
+    #[error("there is no link {0}")]
+    NoLink(Name),
+    /// It said no.
+    #[error("cannot {what}: {}{}", reason_of(*errno, reason), remedy_of(*errno, *module))]
+    Refused {
+        /// What it was asked for.
+        what: String,
+        /// Its error number.
+        errno: Errno,
+        /// Its own words; may be empty.
+        reason: String,
+        /// The module that does this.
+        module: Option<&'static str>,
+    },
+}
+
+fn reason_of(errno: Errno, reason: &str) -> String {
+    let error = io::Error::from(errno);
+    match reason {
+        "" => error.to_string(),
+        reason => format!("{reason} ({error})"),
+    }
+}
+
+/// What to do about it, where that is known.
+fn remedy_of(errno: Errno, module: Option<&'static str>) -> String {
+    match (errno, module) {
+        (Errno::OPNOTSUPP, Some(module)) => format!(
+            "; this node's kernel has no module {module}: load it (modprobe {module}), or use another `switch` or no VLAN"
+        ),
+        (Errno::PERM | Errno::ACCESS, _) => "; the plugin has to run as root".to_owned(),
+        _ => String::new(),
+    }
+}
+
+impl Kernel {
+    /// How long an answer may take. The kernel's lock is held by others for as long as their changes take.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// How often a list is read again that changed meanwhile.
+    const RETRIES: usize = 5;
+    /// More than the kernel puts into one datagram.
+    const DATAGRAM: usize = 64 * 1024;
+
+    /// In the namespace of this process.
+    ///
+    /// # Errors
+    /// The kernel has no netlink for it.
+    pub fn here() -> Result<Self, KernelError> {
+        Ok(Self {
+            socket: open().map_err(KernelError::Socket)?,
+            sequence: 0,
+            netns: None,
+        })
+    }
+
+    /// In a namespace.
+    ///
+    /// # Errors
+    /// It cannot be entered.
+    pub fn inside(netns: Netns) -> Result<Self, KernelError> {
+        let socket = netns.run(open)?.map_err(KernelError::Socket)?;
+        Ok(Self {
+            socket,
+            sequence: 0,
+            netns: Some(netns),
+        })
+    }
+
+    /// The namespace, if it is not that of this process.
+    pub fn netns(&self) -> Option<&Netns> {
+        self.netns.as_ref()
+    }
+
+    /// Runs `work` in the namespace.
+    ///
+    /// # Errors
+    /// It cannot be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetnsError> {
+        match &self.netns {
+            Some(netns) => netns.run(work),
+            None => Ok(work()),
+        }
+    }
+
+    /// The value of a setting below `/proc/sys/net`, if the kernel has it.
+    ///
+    /// # Errors
+    /// It has, and cannot be read.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, KernelError> {
+        let read = self.run(|| sysctl::read(name))?;
+        read.map_err(|error| refused_file(format!("read net/{name}"), &error))
+    }
+
+    /// All links and addresses.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn view(&mut self) -> Result<View, KernelError> {
+        Ok(View {
+            links: self.links()?,
+            addresses: self.addresses()?,
+            routes: Vec::new(),
+        })
+    }
+
+    /// All routes. There may be very many on a router.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn routes(&mut self) -> Result<Vec<Route>, KernelError> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            let listed = self.list(&RouteNetlinkMessage::GetRoute(message))?;
+            routes.extend(listed.into_iter().filter_map(|message| match message {
+                RouteNetlinkMessage::NewRoute(message) => Some(Route::from(message)),
+                _ => None,
+            }));
+        }
+        Ok(routes)
+    }
+
+    fn links(&mut self) -> Result<Vec<Link>, KernelError> {
+        let all = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let listed = self.list(&all)?.into_iter();
+        let links = listed.filter_map(|message| match message {
+            RouteNetlinkMessage::NewLink(message) => Some(Link::from(message)),
+            _ => None,
+        });
+        Ok(links.collect())
+    }
+
+    /// All addresses.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn addresses(&mut self) -> Result<Vec<Address>, KernelError> {
+        let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let listed = self.list(&all)?.into_iter();
+        let addresses = listed.filter_map(|message| match message {
+            RouteNetlinkMessage::NewAddress(message) => Some(Address::from(message)),
+            _ => None,
+        });
+        Ok(addresses.collect())
+    }
+
+    /// The link of a name, if it is there.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked.
+    pub fn link(&mut self, name: &Name) -> Result<Option<Link>, KernelError> {
+        let asked = RouteNetlinkMessage::GetLink(message::named(name));
+        let what = || format!("look for {name}");
+        let request = Request::change(asked);
+        match self.ask(&request, what, None) {
+            Ok(answers) => Ok(answers.into_iter().find_map(|message| match message {
+                RouteNetlinkMessage::NewLink(message) => Some(Link::from(message)),
+                _ => None,
+            })),
+            Err(KernelError::Refused { errno, .. }) if errno == Errno::NODEV => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes one change; `inside` is the container's namespace, for links that are made there.
+    ///
+    /// # Errors
+    /// The kernel refuses it, or a link that it needs is not there.
+    pub fn apply(&mut self, change: &Change, inside: Option<&Netns>) -> Result<(), KernelError> {
+        if let Change::Set { setting, value, .. } = change {
+            let written = self.run(|| sysctl::write(setting, value))?;
+            return written.map_err(|error| refused_file(change.to_string(), &error));
+        }
+        let module = match change {
+            Change::Create { kind, .. } => Some(kind.module()),
+            _ => None,
+        };
+        let request = self.request(change, inside)?;
+        match self.ask(&request, || change.to_string(), module) {
+            // The kernel adds the route to a subnet with an address, and knows this one to be the same.
+            Err(KernelError::Refused { errno, .. })
+                if errno == Errno::EXIST && may_be_there(change) =>
+            {
+                Ok(())
+            }
+            answer => answer.map(drop),
+        }
+    }
+
+    fn request(&mut self, change: &Change, inside: Option<&Netns>) -> Result<Request, KernelError> {
+        use RouteNetlinkMessage as Message;
+        Ok(match change {
+            Change::Create {
+                name,
+                mac,
+                mtu,
+                kind,
+            } => {
+                let new = New {
+                    name,
+                    mac: *mac,
+                    mtu: *mtu,
+                };
+                let device = self.device_of(kind)?;
+                let message = new.create(kind, device, inside.map(Netns::fd));
+                Request::create(Message::NewLink(message))
+            }
+            Change::Delete { name } => Request::change(Message::DelLink(message::named(name))),
+            Change::Up { name } => Request::change(Message::SetLink(message::switch(name, true))),
+            Change::Down { name } => {
+                Request::change(Message::SetLink(message::switch(name, false)))
+            }
+            Change::SetMac { name, mac, .. } => {
+                Request::change(Message::SetLink(message::address(name, *mac)))
+            }
+            Change::Port { name, bridge } => {
+                let bridge = bridge.as_ref().map_or(Ok(0), |bridge| self.index(bridge))?;
+                Request::change(Message::SetLink(message::port(name, bridge)))
+            }
+            Change::AddAddress { name, address } => {
+                Request::create(Message::NewAddress(address.on(self.index(name)?)))
+            }
+            Change::RemoveAddress { name, address } => {
+                Request::change(Message::DelAddress(address.on(self.index(name)?)))
+            }
+            Change::AddRoute { name, route, rank } => {
+                let message = Message::NewRoute(route.through(self.index(name)?));
+                match rank {
+                    Rank::Only => Request::create(message),
+                    Rank::First => Request::prepend(message),
+                }
+            }
+            Change::RemoveRoute { name, route } => {
+                Request::change(Message::DelRoute(route.through(self.index(name)?)))
+            }
+            // Not a message.
+            Change::Set { setting, .. } => {
+                let what = format!("set net/{setting}");
+                return Err(refused(what, Errno::INVAL, String::new(), None));
+            }
+        })
+    }
+
+    fn device_of(&mut self, kind: &Kind) -> Result<Option<u32>, KernelError> {
+        match kind {
+            Kind::Vlan { device, .. } | Kind::Macvlan { device } | Kind::Ipvlan { device, .. } => {
+                self.index(device).map(Some)
+            }
+            Kind::Bridge | Kind::Veth { .. } => Ok(None),
+        }
+    }
+
+    /// The number of a link.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn index(&mut self, name: &Name) -> Result<u32, KernelError> {
+        let link = self.link(name)?;
+        let link = link.ok_or_else(|| KernelError::NoLink(name.clone()))?;
+        Ok(link.index)
+    }
+
+    fn list(
+        &mut self,
+        message: &RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, KernelError> {
+        for _ in 0..Self::RETRIES {
+            self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
+            if let Some(listed) = self.receive(|| "list the network's parts".to_owned(), None)? {
+                return Ok(listed);
+            }
+        }
+        Err(KernelError::Restless)
+    }
+
+    fn ask(
+        &mut self,
+        request: &Request,
+        what: impl Fn() -> String,
+        module: Option<&'static str>,
+    ) -> Result<Vec<RouteNetlinkMessage>, KernelError> {
+        self.send(&request.message, request.flags)?;
+        let answers = self.receive(what, module)?;
+        Ok(answers.unwrap_or_default())
+    }
+
+    fn send(&mut self, message: &RouteNetlinkMessage, flags: u16) -> Result<(), KernelError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = flags;
+        header.sequence_number = self.sequence;
+        let payload = NetlinkPayload::InnerMessage(message.clone());
+        let mut message = NetlinkMessage::new(header, payload);
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        let kernel = SocketAddr::new(0, 0);
+        let sent = self.socket.send_to(&bytes, &kernel, 0);
+        sent.map(drop).map_err(KernelError::Socket)
+    }
+
+    /// The answers to the last request, up to its end; none where a list changed while it was read.
+    fn receive(
+        &self,
+        what: impl Fn() -> String,
+        module: Option<&'static str>,
+    ) -> Result<Option<Vec<RouteNetlinkMessage>>, KernelError> {
+        let since = Instant::now();
+        let mut answers = Vec::new();
+        let mut whole = true;
+        while since.elapsed() < Self::PATIENCE {
+            for (header, payload) in self.datagram()? {
+                if header.sequence_number != self.sequence {
+                    continue;
+                }
+                whole &= header.flags & NLM_F_DUMP_INTR == 0;
+                match payload {
+                    NetlinkPayload::InnerMessage(message) => answers.push(message),
+                    NetlinkPayload::Done(_) => return Ok(whole.then_some(answers)),
+                    NetlinkPayload::Error(error) => {
+                        return match errno(&error) {
+                            None => Ok(Some(answers)),
+                            Some(errno) => Err(refused(what(), errno, words(&error), module)),
+                        };
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Err(KernelError::Silent)
+    }
+
+    fn datagram(&self) -> Result<Vec<Part>, KernelError> {
+        let mut bytes = Vec::with_capacity(Self::DATAGRAM);
+        match self.socket.recv(&mut bytes, 0) {
+            Ok(_) => parts(&bytes).map_err(KernelError::Unreadable),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(KernelError::Silent),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
+            Err(error) => Err(KernelError::Socket(error)),
+        }
+    }
+}
+
+fn may_be_there(change: &Change) -> bool {
+    let rank = match change {
+        Change::AddRoute { rank, .. } => Some(*rank),
+        _ => None,
+    };
+    rank == Some(Rank::First)
+}
+
+type Part = (NetlinkHeader, NetlinkPayload<RouteNetlinkMessage>);
+
+/// The messages of a datagram. Each begins at a multiple of four bytes.
+fn parts(mut bytes: &[u8]) -> Result<Vec<Part>, DecodeError> {
+    let mut parts = Vec::new();
+    while !bytes.is_empty() {
+        let (header, payload) = NetlinkMessage::deserialize(bytes)?.into_parts();
+        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+        let rest = bytes.get(length.next_multiple_of(4)..);
+        bytes = rest.unwrap_or_default();
+        parts.push((header, payload));
+    }
+    Ok(parts)
+}
+
+fn open() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    // The kernel's own words instead of a number, and nothing of the request before them.
+    socket.set_ext_ack(true)?;
+    socket.set_cap_ack(true)?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(Kernel::PATIENCE))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(Kernel::PATIENCE))?;
+    Ok(socket)
+}
+
+fn errno(error: &ErrorMessage) -> Option<Errno> {
+    error.code.map(|code| Errno::from_raw_os_error(-code.get()))
+}
+
+/// What the kernel says besides the number, behind the header of the request.
+fn words(error: &ErrorMessage) -> String {
+    const HEADER: usize = 16;
+    const MESSAGE: u16 = 1;
+    let attributes = error.header.get(HEADER..).unwrap_or_default();
+    let mut attributes = NlasIterator::new(attributes).filter_map(Result::ok);
+    let message = attributes.find(|attribute| attribute.kind() == MESSAGE);
+    let text = message.map(|it| String::from_utf8_lossy(it.value()).into_owned());
+    text.unwrap_or_default().trim_end_matches('\0').to_owned()
+}
+
+fn refused(
+    what: String,
+    errno: Errno,
+    reason: String,
+    module: Option<&'static str>,
+) -> KernelError {
+    KernelError::Refused {
+        what,
+        errno,
+        reason,
+        module,
+    }
+}
+
+fn refused_file(what: String, error: &io::Error) -> KernelError {
+    let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
+    refused(what, errno, String::new(), None)
+}

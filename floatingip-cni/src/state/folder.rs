@@ -1,0 +1,239 @@
+//! The folder with the records: `NETWORK/CONTAINER@INTERFACE.json`.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::record::Record;
+use crate::spec::{Attachment, NetworkName};
+
+/// The records of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder(PathBuf);
+
+/// Why a record cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The kernel refuses.
+    #[error("{path}, where the plugin keeps what it made, cannot be used: {error}")]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        error: io::Error,
+    },
+    /// A file that is no record.
+    #[error(
+        "{path} is no record of this plugin: {error}; remove it once the links that it names are gone"
+    )]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// The record of another attachment, whose name is shortened to the same one.
+    #[error("{0} is the record of another attachment")]
+    Foreign(PathBuf),
+}
+
+impl Folder {
+    /// Where it is unless somebody says otherwise: gone after a reboot, as are the links.
+    pub const USUAL: &str = "/run/floatingip/cni";
+
+    /// At a path.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes it, for this user alone.
+    ///
+    /// # Errors
+    /// It cannot be made, or not be written to.
+    pub fn make(&self) -> Result<(), StateError> {
+        fs::create_dir_all(&self.0).map_err(failed(&self.0))
+    }
+
+    /// The record of an attachment.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(
+        &self,
+        network: &NetworkName,
+        attachment: &Attachment,
+    ) -> Result<Option<Record>, StateError> {
+        let path = self.file(network, attachment);
+        match read(&path)? {
+            Some(record) if !record.is_of(attachment) => Err(StateError::Foreign(path)),
+            found => Ok(found),
+        }
+    }
+
+    /// Writes a record, whole or not at all: it is on the disk under its name, or the former one is.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, record: &Record) -> Result<(), StateError> {
+        let path = self.file(&record.network, &record.attachment());
+        let folder = self.network(&record.network);
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        let fresh = path.with_extension("new");
+        write_whole(record, &fresh, &path).map_err(failed(&path))
+    }
+
+    /// Forgets an attachment; there need be nothing to forget.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn forget(&self, network: &NetworkName, attachment: &Attachment) -> Result<(), StateError> {
+        let path = self.file(network, attachment);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// All records of a network.
+    ///
+    /// # Errors
+    /// They cannot be listed, or one cannot be read.
+    pub fn all(&self, network: &NetworkName) -> Result<Vec<Record>, StateError> {
+        let folder = self.network(network);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed(&folder)(error)),
+        };
+        let mut records = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(failed(&folder))?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                records.extend(read(&path)?);
+            }
+        }
+        Ok(records)
+    }
+
+    fn network(&self, network: &NetworkName) -> PathBuf {
+        self.0.join(short(network.as_str()))
+    }
+
+    fn file(&self, network: &NetworkName, attachment: &Attachment) -> PathBuf {
+        let container = short(attachment.container.as_str());
+        let name = format!("{container}@{}.json", attachment.interface);
+        self.network(network).join(name)
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Record>, StateError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(path)(error)),
+    };
+    let record = serde_json::from_slice(&bytes);
+    record.map(Some).map_err(|error| {
+        let path = path.to_owned();
+        StateError::Unreadable { path, error }
+    })
+}
+
+fn write_whole(record: &Record, fresh: &Path, path: &Path) -> io::Result<()> {
+    let mut file = File::create(fresh)?;
+    file.write_all(&serde_json::to_vec_pretty(record)?)?;
+    file.sync_all()?;
+    fs::rename(fresh, path)
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> StateError {
+    move |error| StateError::File {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// A name that fits a file: those that are longer keep their beginning and get a sum of all.
+fn short(name: &str) -> String {
+    const LONGEST: usize = 200;
+    const KEPT: usize = 160;
+    match name.get(..KEPT) {
+        Some(start) if name.len() > LONGEST => format!("{start}~{:016x}", sum(name)),
+        _ => name.to_owned(),
+    }
+}
+
+/// FNV-1a: the same in every build, which the standard library's hash is not.
+fn sum(text: &str) -> u64 {
+    let add = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Stage;
+    use super::*;
+
+    fn record(network: &str, container: &str) -> Record {
+        Record {
+            network: network.parse().unwrap(),
+            container: container.parse().unwrap(),
+            interface: "eth0".parse().unwrap(),
+            netns: PathBuf::from("/run/netns/c1"),
+            stage: Stage::Begun,
+            endpoints: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written_whatever_the_length_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::at(folder.path());
+        for container in [
+            "c",
+            &"f".repeat(64),
+            &"f".repeat(5000),
+            &format!("{}e", "f".repeat(4999)),
+        ] {
+            let record = record("lan", container);
+            folder.write(&record).unwrap();
+            let read = folder.read(&record.network, &record.attachment()).unwrap();
+            assert_eq!(read, Some(record));
+        }
+        assert_eq!(folder.all(&"lan".parse().unwrap()).unwrap().len(), 4);
+        assert_eq!(folder.all(&"other".parse().unwrap()).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_and_may_be_forgotten_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::at(folder.path());
+        let record = record("lan", "c1");
+        folder.write(&record).unwrap();
+        for _ in 0..2 {
+            folder
+                .forget(&record.network, &record.attachment())
+                .unwrap();
+            let read = folder.read(&record.network, &record.attachment()).unwrap();
+            assert_eq!(read, None);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_record_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("lan")).unwrap();
+        fs::write(folder.path().join("lan/c1@eth0.json"), "{").unwrap();
+        let record = record("lan", "c1");
+        let read = Folder::at(folder.path()).read(&record.network, &record.attachment());
+        assert!(read.unwrap_err().to_string().contains("c1@eth0.json"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The node's lock: one change of the host's links at a time, whatever process makes it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The lock while it is held. The kernel takes it back when the process ends, however that comes.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Why the lock is not held.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error("another call of the plugin has held {path} for more than {} s; see whether one hangs (fuser {path})", limit.as_secs())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The file cannot be used.
+    #[error("the lock {path} cannot be used: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel says.
+        error: io::Error,
+    },
+}
+
+impl Lock {
+    /// How long others are waited for: a `DEL` and the runtime's own limit have to fit behind it.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+    /// The kernel has no lock with a time limit, so it is asked again.
+    const PAUSE: Duration = Duration::from_millis(5);
+
+    /// Waits for the lock of a folder, for at most `limit`.
+    ///
+    /// # Errors
+    /// Another process has it all that time, or the file cannot be used.
+    pub fn take(folder: &Path, limit: Duration) -> Result<Self, LockError> {
+        let path = folder.join("lock");
+        let file = |error| LockError::File {
+            path: path.clone(),
+            error,
+        };
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        let opened = opened.map_err(file)?;
+        let since = Instant::now();
+        loop {
+            match opened.try_lock() {
+                Ok(()) => return Ok(Self { _file: opened }),
+                Err(TryLockError::Error(error)) => return Err(file(error)),
+                Err(TryLockError::WouldBlock) if since.elapsed() >= limit => {
+                    return Err(LockError::Busy { path, limit });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Self::PAUSE),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_one_and_is_waited_for_no_longer_than_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = Lock::take(folder.path(), Lock::PATIENCE).unwrap();
+        let second = Lock::take(folder.path(), Duration::ZERO);
+        assert!(matches!(second, Err(LockError::Busy { .. })));
+        drop(held);
+        assert!(Lock::take(folder.path(), Duration::ZERO).is_ok());
+    }
+}

@@ -1,0 +1,118 @@
+//! One `ADD`, as it is remembered.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::link::Mac;
+use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
+
+/// What an `ADD` made, or was about to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The network.
+    pub network: NetworkName,
+    /// The container.
+    pub container: ContainerId,
+    /// The interface that was asked for.
+    pub interface: InterfaceName,
+    /// Where the container's namespace was.
+    pub netns: PathBuf,
+    /// How far the `ADD` came.
+    pub stage: Stage,
+    /// The interfaces.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// How far an `ADD` came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// It had begun. What it was about to make may be there or not.
+    Begun,
+    /// All is there.
+    Done,
+}
+
+/// An interface in the container, with what leads to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// The end in the container.
+    pub inside: End,
+    /// The hardware address that it has while others are asked whether its addresses are free.
+    pub first_mac: Mac,
+    /// The end in the host, if it has one.
+    pub host: Option<HostEnd>,
+    /// The host's link that leads to the network.
+    pub uplink: Uplink,
+    /// How long packets may be.
+    pub mtu: u32,
+    /// The addresses.
+    pub addresses: Vec<IpNet>,
+    /// The routes in the container.
+    pub routes: Vec<Hop>,
+}
+
+/// One end: what it is called, what it is, and the address that tells it from others of that name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct End {
+    /// Its name.
+    pub name: InterfaceName,
+    /// The kernel's word for what it is.
+    pub kind: String,
+    /// Its hardware address; none: that of another link.
+    pub mac: Option<Mac>,
+}
+
+/// The end in the host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostEnd {
+    /// As of every end.
+    #[serde(flatten)]
+    pub end: End,
+    /// The bridge that it is a port of.
+    pub bridge: Option<InterfaceName>,
+    /// The addresses that the host sends there, where there is no bridge.
+    pub routed: Vec<IpNet>,
+}
+
+/// The host's link that leads to the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uplink {
+    /// Its name.
+    pub name: InterfaceName,
+    /// The VLAN that it is; 0: none.
+    pub vlan: u16,
+}
+
+/// A route in the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hop {
+    /// Where to.
+    pub destination: IpNet,
+    /// By whom.
+    pub gateway: IpAddr,
+}
+
+impl Record {
+    /// Which `ADD` it was.
+    pub fn attachment(&self) -> Attachment {
+        Attachment {
+            container: self.container.clone(),
+            interface: self.interface.clone(),
+        }
+    }
+
+    /// Is it that of an attachment?
+    pub fn is_of(&self, attachment: &Attachment) -> bool {
+        self.container == attachment.container && self.interface == attachment.interface
+    }
+}

@@ -1,0 +1,465 @@
+//! The container's interfaces: what is made for each group of addresses.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::act::{Place, Step};
+use super::config::Switch;
+use super::facts::Facts;
+use super::name::{host_end, next_inside};
+use super::plan::{Group, PlanError, Voice, Wish};
+use super::uplink::Uplinks;
+use crate::link::{Address, Change, Kind, Layer, Link, Mac, Peer, Rank, Route};
+use crate::spec::{InterfaceName, IpInfo};
+use crate::state::{End, Endpoint, Hop, HostEnd, Uplink};
+
+/// What all interfaces of one `ADD` have in common.
+pub(super) struct Pod<'a> {
+    wish: &'a Wish<'a>,
+    facts: &'a Facts,
+    device: &'a Link,
+    mtu: u32,
+}
+
+/// What is made.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) prepare: Vec<Step>,
+    pub(super) probes: Vec<Voice>,
+    pub(super) finish: Vec<Step>,
+    pub(super) announcements: Vec<Voice>,
+    pub(super) endpoints: Vec<Endpoint>,
+}
+
+/// The interfaces so far.
+pub(super) struct Interfaces<'a> {
+    pod: Pod<'a>,
+    uplinks: Uplinks<'a>,
+    rng: &'a mut fastrand::Rng,
+    made: Made,
+    inside: BTreeSet<String>,
+    outside: BTreeSet<String>,
+    routed: bool,
+}
+
+impl<'a> Pod<'a> {
+    /// # Errors
+    /// The packet length that was asked for is not possible.
+    pub(super) fn of(
+        wish: &'a Wish<'a>,
+        facts: &'a Facts,
+        device: &'a Link,
+    ) -> Result<Self, PlanError> {
+        let v6 = wish
+            .infos
+            .as_slice()
+            .iter()
+            .any(|info| info.ip.addr().is_ipv6());
+        let least = if v6 { 1280 } else { 68 };
+        let mtu = wish.config.mtu.unwrap_or(device.mtu);
+        if !(least..=device.mtu).contains(&mtu) {
+            let (most, device) = (device.mtu, device.name.clone());
+            return Err(PlanError::Mtu {
+                mtu,
+                least,
+                most,
+                device,
+            });
+        }
+        Ok(Self {
+            wish,
+            facts,
+            device,
+            mtu,
+        })
+    }
+
+    /// Whether an address may be used at once.
+    fn probes(&self) -> bool {
+        self.wish.config.duplicate_address_probe
+    }
+
+    /// The routes of an address. Where there are several of a family, the first one's network gets the private
+    /// addresses and the second one's all others, as galaxy has it.
+    fn routes(&self, info: &IpInfo) -> Vec<Hop> {
+        let infos = self.wish.infos.as_slice().iter();
+        let is_v4 = info.ip.addr().is_ipv4();
+        let family: Vec<&IpInfo> = infos.filter(|it| it.ip.addr().is_ipv4() == is_v4).collect();
+        let place = family.iter().position(|it| it.ip == info.ip);
+        let destinations = match (family.len(), place) {
+            (1, _) | (_, Some(1)) => vec![everywhere(is_v4)],
+            (_, Some(0)) => private(is_v4),
+            _ => Vec::new(),
+        };
+        let hop = |destination| Hop {
+            destination,
+            gateway: info.gateway,
+        };
+        destinations.into_iter().map(hop).collect()
+    }
+}
+
+fn everywhere(v4: bool) -> IpNet {
+    match v4 {
+        true => Ipv4Net::default().into(),
+        false => Ipv6Net::default().into(),
+    }
+}
+
+fn private(v4: bool) -> Vec<IpNet> {
+    let v4_nets = [
+        Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
+        Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
+        Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
+    ];
+    let v6_net = Ipv6Net::new_assert([0xfc00, 0, 0, 0, 0, 0, 0, 0].into(), 7);
+    match v4 {
+        true => v4_nets.into_iter().map(IpNet::from).collect(),
+        false => vec![v6_net.into()],
+    }
+}
+
+impl<'a> Interfaces<'a> {
+    pub(super) fn new(pod: Pod<'a>, uplinks: Uplinks<'a>, rng: &'a mut fastrand::Rng) -> Self {
+        let names = |links: &[Link]| links.iter().map(|link| link.name.clone()).collect();
+        let mut inside: BTreeSet<String> = names(&pod.facts.container.links);
+        inside.insert(pod.wish.attachment.interface.to_string());
+        Self {
+            inside,
+            outside: names(&pod.facts.host.links),
+            pod,
+            uplinks,
+            rng,
+            made: Made::default(),
+            routed: false,
+        }
+    }
+
+    /// Adds the interface of a group.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) fn add(&mut self, group: &Group<'_>) -> Result<(), PlanError> {
+        let name = self.next_name()?;
+        match self.pod.wish.config.switch {
+            Switch::Pure if group.vlan == 0 => self.routed(name, group),
+            Switch::Bridge | Switch::Pure => self.bridged(name, group),
+            Switch::Macvlan => self.macvlan(name, group),
+            Switch::Ipvlan => self.ipvlan(name, group),
+        }
+    }
+
+    /// All of it: the host's links before those that need them.
+    pub(super) fn finish(self) -> Made {
+        let mut made = self.made;
+        let mut prepare = self.uplinks.steps;
+        prepare.append(&mut made.prepare);
+        made.prepare = prepare;
+        made
+    }
+
+    fn next_name(&mut self) -> Result<InterfaceName, PlanError> {
+        if self.made.endpoints.is_empty() {
+            return Ok(self.pod.wish.attachment.interface.clone());
+        }
+        let name = next_inside(|name| self.inside.contains(name)).ok_or(PlanError::NoName)?;
+        self.inside.insert(name.to_string());
+        Ok(name)
+    }
+
+    fn bridged(&mut self, name: InterfaceName, group: &Group<'_>) -> Result<(), PlanError> {
+        let bridge = self.uplinks.bridge(group.vlan)?;
+        let mut endpoint = self.endpoint(name, group, "veth", bridge.uplink);
+        let mut host = self.pair(&endpoint)?;
+        self.prepare(Step::host(Change::Port {
+            name: host.end.name.clone(),
+            bridge: Some(bridge.name.clone()),
+        }));
+        host.bridge = Some(bridge.name);
+        self.switch_on(&endpoint, Some(&host.end));
+        endpoint.host = Some(host);
+        self.speak_inside(&endpoint, group);
+        self.configure(endpoint);
+        Ok(())
+    }
+
+    fn routed(&mut self, name: InterfaceName, group: &Group<'_>) -> Result<(), PlanError> {
+        let v6 = group.infos.iter().find(|info| info.ip.addr().is_ipv6());
+        if let Some(info) = v6 {
+            return Err(PlanError::RoutedIpv6(info.ip.addr()));
+        }
+        self.route_on_host();
+        let uplink = self.uplinks.untagged()?;
+        let mut endpoint = self.endpoint(name, group, "veth", uplink);
+        let mut host = self.pair(&endpoint)?;
+        let end = &host.end.name;
+        self.prepare(set(format!("ipv4/conf/{end}/proxy_arp"), "1"));
+        self.switch_on(&endpoint, Some(&host.end));
+        for ip in v4(group) {
+            let net = IpNet::from(IpAddr::V4(ip));
+            host.routed.push(net);
+            self.made.finish.push(Step::host(Change::AddRoute {
+                name: host.end.name.clone(),
+                route: Route::to(net, None),
+                rank: Rank::Only,
+            }));
+        }
+        endpoint.host = Some(host);
+        self.speak_on_host(&endpoint, group);
+        self.configure(endpoint);
+        Ok(())
+    }
+
+    /// What the node needs to answer for its containers; once.
+    fn route_on_host(&mut self) {
+        if self.routed {
+            return;
+        }
+        self.routed = true;
+        let device = &self.pod.device.name;
+        let wanted = [
+            ("ipv4/ip_forward".to_owned(), "1"),
+            ("ipv4/conf/all/arp_ignore".to_owned(), "0"),
+            (format!("ipv4/conf/{device}/arp_ignore"), "0"),
+            (format!("ipv4/conf/{device}/proxy_arp"), "1"),
+        ];
+        let facts = self.pod.facts;
+        let missing = wanted
+            .into_iter()
+            .filter(|(name, value)| !facts.is_set(name, value));
+        for (setting, value) in missing {
+            let was = facts.settings.get(&setting).cloned();
+            self.prepare(Step::host(Change::Set {
+                setting,
+                value,
+                was,
+            }));
+        }
+    }
+
+    fn macvlan(&mut self, name: InterfaceName, group: &Group<'_>) -> Result<(), PlanError> {
+        let uplink = self.uplinks.beside(group.vlan)?;
+        let device = uplink.name.clone();
+        let endpoint = self.endpoint(name, group, "macvlan", uplink);
+        self.prepare(Step::host(Change::Create {
+            name: endpoint.inside.name.clone(),
+            mac: Some(endpoint.first_mac),
+            mtu: Some(endpoint.mtu),
+            kind: Kind::Macvlan { device },
+        }));
+        self.switch_on(&endpoint, None);
+        self.speak_inside(&endpoint, group);
+        self.configure(endpoint);
+        Ok(())
+    }
+
+    fn ipvlan(&mut self, name: InterfaceName, group: &Group<'_>) -> Result<(), PlanError> {
+        let uplink = self.uplinks.beside(group.vlan)?;
+        let device = uplink.name.clone();
+        let mode = self.pod.wish.config.layer;
+        let mut endpoint = self.endpoint(name, group, "ipvlan", uplink);
+        // It has that of the device.
+        endpoint.first_mac = self.pod.device.mac.unwrap_or(endpoint.first_mac);
+        endpoint.inside.mac = None;
+        self.prepare(Step::host(Change::Create {
+            name: endpoint.inside.name.clone(),
+            mac: None,
+            mtu: Some(endpoint.mtu),
+            kind: Kind::Ipvlan { device, mode },
+        }));
+        self.switch_on(&endpoint, None);
+        match mode {
+            Layer::L2 => self.speak_inside(&endpoint, group),
+            // Above the second layer it does not speak ARP; the device does, for all.
+            Layer::L3 | Layer::L3s => self.speak_on_host(&endpoint, group),
+        }
+        self.configure(endpoint);
+        Ok(())
+    }
+
+    fn endpoint(
+        &mut self,
+        name: InterfaceName,
+        group: &Group<'_>,
+        kind: &str,
+        uplink: Uplink,
+    ) -> Endpoint {
+        let mac = group.infos.first().map(|info| Mac::of(info.ip.addr()));
+        let mac = mac.unwrap_or_else(|| Mac::random(self.rng));
+        // Who has the address elsewhere may have the same hardware address: it would not hear the question.
+        let first_mac = if self.pod.probes() {
+            Mac::random(self.rng)
+        } else {
+            mac
+        };
+        Endpoint {
+            inside: End {
+                name,
+                kind: kind.to_owned(),
+                mac: Some(mac),
+            },
+            first_mac,
+            host: None,
+            uplink,
+            mtu: self.pod.mtu,
+            addresses: group.infos.iter().map(|info| info.ip).collect(),
+            routes: group
+                .infos
+                .iter()
+                .flat_map(|info| self.pod.routes(info))
+                .collect(),
+        }
+    }
+
+    fn pair(&mut self, endpoint: &Endpoint) -> Result<HostEnd, PlanError> {
+        let container = &self.pod.wish.attachment.container;
+        let name = host_end(container, |name| self.outside.contains(name));
+        let name = name.ok_or(PlanError::NoName)?;
+        self.outside.insert(name.to_string());
+        let mac = Mac::random(self.rng);
+        let peer = Peer {
+            name: endpoint.inside.name.clone(),
+            mac: endpoint.first_mac,
+        };
+        self.prepare(Step::host(Change::Create {
+            name: name.clone(),
+            mac: Some(mac),
+            mtu: Some(endpoint.mtu),
+            kind: Kind::Veth { peer },
+        }));
+        Ok(HostEnd {
+            end: End {
+                name,
+                kind: "veth".to_owned(),
+                mac: Some(mac),
+            },
+            bridge: None,
+            routed: Vec::new(),
+        })
+    }
+
+    fn switch_on(&mut self, endpoint: &Endpoint, host: Option<&End>) {
+        let name = endpoint.inside.name.clone();
+        if let Some(host) = host {
+            let name = host.name.clone();
+            self.prepare(Step::host(Change::Up { name }));
+        }
+        // With interfaces in several networks, answers may leave by another one than questions come in by.
+        let filter = format!("ipv4/conf/{name}/rp_filter");
+        self.prepare(inside(set(filter, "0")));
+        self.prepare(Step::container(Change::Up { name }));
+    }
+
+    /// The container's own interface asks and announces.
+    fn speak_inside(&mut self, endpoint: &Endpoint, group: &Group<'_>) {
+        let voice = |mac| Voice {
+            place: Place::Container,
+            link: endpoint.inside.name.clone(),
+            mac,
+            ips: v4(group).collect(),
+        };
+        let mac = endpoint.inside.mac.unwrap_or(endpoint.first_mac);
+        self.speak(voice(endpoint.first_mac), voice(mac));
+    }
+
+    /// The host's link does so, for addresses that it will answer for.
+    fn speak_on_host(&mut self, endpoint: &Endpoint, group: &Group<'_>) {
+        let link = endpoint.uplink.name.clone();
+        let there = self.pod.facts.host.link(link.as_str());
+        let mac = there.and_then(|link| link.mac).or(self.pod.device.mac);
+        let voice = Voice {
+            place: Place::Host,
+            link,
+            mac: mac.unwrap_or(endpoint.first_mac),
+            ips: v4(group).collect(),
+        };
+        self.speak(voice.clone(), voice);
+    }
+
+    fn speak(&mut self, asks: Voice, announces: Voice) {
+        if asks.ips.is_empty() {
+            return;
+        }
+        if self.pod.probes() {
+            self.made.probes.push(asks);
+        }
+        self.made.announcements.push(announces);
+    }
+
+    fn configure(&mut self, endpoint: Endpoint) {
+        let name = &endpoint.inside.name;
+        let mut changes = Vec::new();
+        if let Some(mac) = endpoint.inside.mac
+            && mac != endpoint.first_mac
+        {
+            let was = endpoint.first_mac;
+            changes.push(Change::SetMac {
+                name: name.clone(),
+                mac,
+                was,
+            });
+        }
+        let mut steps: Vec<Step> = changes.into_iter().map(Step::container).collect();
+        if endpoint.addresses.iter().any(|net| net.addr().is_ipv6()) {
+            let of = |setting: &str| format!("ipv6/conf/{name}/{setting}");
+            steps.push(inside(set(of("disable_ipv6"), "0")));
+            // The kernel announces IPv6 addresses itself once it knows that they are free.
+            steps.push(inside(set(of("ndisc_notify"), "1")));
+        }
+        let addresses = endpoint
+            .addresses
+            .iter()
+            .map(|net| self.address(name, *net));
+        let routes = endpoint.routes.iter().map(|hop| route(name, hop));
+        steps.extend(addresses.chain(routes).map(Step::container));
+        self.made.finish.extend(steps);
+        self.made.endpoints.push(endpoint);
+    }
+
+    fn address(&self, name: &InterfaceName, net: IpNet) -> Change {
+        let address = Address::of(net);
+        let is_v6 = net.addr().is_ipv6();
+        Change::AddAddress {
+            name: name.clone(),
+            address: match is_v6 && !self.pod.probes() {
+                true => address.unprobed(),
+                false => address,
+            },
+        }
+    }
+
+    fn prepare(&mut self, step: Step) {
+        self.made.prepare.push(step);
+    }
+}
+
+fn route(name: &InterfaceName, hop: &Hop) -> Change {
+    Change::AddRoute {
+        name: name.clone(),
+        route: Route::to(hop.destination, Some(hop.gateway)),
+        rank: Rank::Only,
+    }
+}
+
+/// A setting of a link that is new, and goes with it.
+fn set(setting: String, value: &'static str) -> Step {
+    let was = None;
+    Step::host(Change::Set {
+        setting,
+        value,
+        was,
+    })
+}
+
+fn inside(step: Step) -> Step {
+    Step::container(step.change)
+}
+
+fn v4(group: &Group<'_>) -> impl Iterator<Item = Ipv4Addr> {
+    group.infos.iter().filter_map(|info| match info.ip.addr() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    })
+}

@@ -1,0 +1,97 @@
+//! Undoing an `ADD`, from what was written down of it.
+
+use super::config::VlanConfig;
+use crate::link::{Change, Kernel, KernelError, Link, Mac, Netns, View};
+use crate::spec::{Attachment, Failure, Network};
+use crate::state::{End, Endpoint, Lock, Record};
+
+/// `DEL`: what was made for this attachment is no longer there, and nothing else is touched. Needs neither namespace
+/// nor device, and may be called as often as one likes.
+///
+/// # Errors
+/// The kernel refuses to remove a link, or the record cannot be read.
+pub fn del(config: &VlanConfig, network: &Network, attachment: &Attachment) -> Result<(), Failure> {
+    let records = config.records();
+    if records.read(&network.name, attachment)?.is_none() {
+        return Ok(());
+    }
+    let _lock = Lock::take(&config.state_folder, Lock::PATIENCE)?;
+    if let Some(record) = records.read(&network.name, attachment)? {
+        release(&record, &mut Kernel::here()?)?;
+        records.forget(&network.name, attachment)?;
+    }
+    Ok(())
+}
+
+/// `GC`: as `DEL` for every attachment of this network that is not listed. Goes on after a failure.
+///
+/// # Errors
+/// There is no list, or an attachment could not be undone; the first one that was not is told.
+pub fn gc(config: &VlanConfig, network: &Network) -> Result<(), Failure> {
+    let valid = network.valid()?;
+    let records = config.records().all(&network.name)?;
+    let is_valid = |record: &Record| valid.iter().any(|attachment| record.is_of(attachment));
+    let stale = records.iter().filter(|record| !is_valid(record));
+    let undone = stale.map(|record| del(config, network, &record.attachment()));
+    let failed: Vec<Failure> = undone.filter_map(Result::err).collect();
+    let others = failed.len().saturating_sub(1);
+    match failed.into_iter().next() {
+        None => Ok(()),
+        Some(first) if others == 0 => Err(first),
+        Some(first) => Err(first.with_details(format!("and {others} more could not be removed"))),
+    }
+}
+
+/// Removes the links of a record, those that are there and are its own. The caller has the node's lock.
+///
+/// # Errors
+/// The kernel refuses.
+pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), KernelError> {
+    let view = host.view()?;
+    // Without its namespace an interface is gone; with somebody else's there, it is not found in it.
+    let mut container = Netns::open(&record.netns)
+        .ok()
+        .map(Kernel::inside)
+        .transpose()?;
+    for endpoint in record.endpoints.iter().rev() {
+        if let Some(end) = endpoint.host.as_ref().map(|host| &host.end) {
+            remove(host, end, own(&view, endpoint, end))?;
+        }
+        if let Some(container) = &mut container {
+            let view = container.view()?;
+            let end = &endpoint.inside;
+            remove(container, end, own(&view, endpoint, end))?;
+        }
+    }
+    Ok(())
+}
+
+fn own<'a>(view: &'a View, endpoint: &Endpoint, end: &End) -> Option<&'a Link> {
+    let link = view.link(end.name.as_str())?;
+    is_own(link, end, endpoint.first_mac).then_some(link)
+}
+
+/// A name may have gone to somebody else's link; the hardware address was chosen for this one.
+pub(super) fn is_own(link: &Link, end: &End, first: Mac) -> bool {
+    let addressed = match end.mac {
+        Some(mac) => link.mac == Some(mac) || link.mac == Some(first),
+        None => true,
+    };
+    link.kind == end.kind && addressed
+}
+
+fn remove(kernel: &mut Kernel, end: &End, found: Option<&Link>) -> Result<(), KernelError> {
+    if found.is_none() {
+        return Ok(());
+    }
+    let name = end.name.clone();
+    match kernel.apply(&Change::Delete { name }, None) {
+        Err(KernelError::Refused { errno, .. }) if errno == rustix::io::Errno::NODEV => Ok(()),
+        other => other,
+    }
+}
+
+/// What a runtime is told where an `ADD` failed and could not be undone either.
+pub(super) fn left_over(error: &KernelError) -> String {
+    format!("what was made could not be removed: {error}; the next DEL tries again")
+}

@@ -1,0 +1,19 @@
+//! The plugin on real interfaces: the program itself, called as a runtime calls it, in network namespaces that each
+//! test makes for itself, with packets that are sent and answered.
+//!
+//! Needs root and `ip`; without them every test says that it is skipped, and fails under `FLOATINGIP_NODE=require`.
+
+#[cfg(test)]
+mod connect;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod lab;
+#[cfg(test)]
+mod refuse;
+#[cfg(test)]
+mod space;
+#[cfg(test)]
+mod takeover;
+#[cfg(test)]
+mod tamper;

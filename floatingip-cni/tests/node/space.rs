@@ -1,0 +1,123 @@
+//! A network namespace of a test's own. It ends with the value.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::process::{self, Command};
+use std::time::Duration;
+use std::{io, thread};
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+/// A network namespace with its loopback switched on.
+#[derive(Debug)]
+pub(crate) struct Space(File);
+
+impl Space {
+    /// Makes one, if this process may.
+    pub(crate) fn try_new() -> io::Result<Self> {
+        let made = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        });
+        let made = made
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a panic")));
+        let space = Self(made?);
+        space.ip("link set lo up");
+        Ok(space)
+    }
+
+    pub(crate) fn new() -> Self {
+        Self::try_new().expect("a namespace")
+    }
+
+    /// A path that leads to it from other processes, while this one lives.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
+    }
+
+    /// Runs `work` in it.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let inside = || {
+            setns(&self.0, CloneFlags::CLONE_NEWNET).expect("to enter");
+            work()
+        };
+        thread::scope(|scope| scope.spawn(inside).join().expect("the thread ends"))
+    }
+
+    /// What `ip` says there.
+    #[track_caller]
+    pub(crate) fn ip(&self, arguments: &str) -> String {
+        let output = self.run(|| {
+            Command::new("ip")
+                .args(arguments.split_whitespace())
+                .output()
+        });
+        let output = output.expect("ip");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "ip {arguments}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Links, addresses and routes, as one text to compare. Without what changes by itself.
+    pub(crate) fn snapshot(&self) -> String {
+        let links = self
+            .ip("-o -d link")
+            .lines()
+            .map(stable)
+            .collect::<Vec<_>>()
+            .join("\n");
+        let addresses = self.ip("-o -4 address");
+        format!("{links}\n{addresses}\n{}", self.ip("-4 route"))
+    }
+
+    pub(crate) fn setting(&self, name: &str) -> String {
+        let path = format!("/proc/sys/net/{name}");
+        let text = self
+            .run(|| std::fs::read_to_string(path))
+            .expect("a setting");
+        text.trim().to_owned()
+    }
+
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let path = format!("/proc/sys/net/{name}");
+        self.run(|| std::fs::write(path, value)).expect("a setting");
+    }
+
+    /// Does a packet get from here to `ip` of the other, and its answer back?
+    pub(crate) fn reaches(&self, other: &Self, ip: &str) -> bool {
+        let ip: IpAddr = ip.parse().expect("an address");
+        let Ok(there) = other.run(|| UdpSocket::bind((ip, 0))) else {
+            return false;
+        };
+        let any: IpAddr = match ip {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let here = self.run(|| UdpSocket::bind((any, 0))).expect("a socket");
+        let to = there.local_addr().expect("its address");
+        for socket in [&here, &there] {
+            let limit = Duration::from_millis(700);
+            socket.set_read_timeout(Some(limit)).expect("a limit");
+        }
+        (0..4).any(|_| echoed(&here, &there, to).is_ok())
+    }
+}
+
+fn echoed(here: &UdpSocket, there: &UdpSocket, to: std::net::SocketAddr) -> io::Result<()> {
+    let mut bytes = [0; 16];
+    here.send_to(b"question", to)?;
+    let (_, from) = there.recv_from(&mut bytes)?;
+    there.send_to(b"answer", from)?;
+    here.recv_from(&mut bytes).map(drop)
+}
+
+/// A line of `ip -d link` without timers.
+fn stable(line: &str) -> String {
+    let words = line
+        .split_whitespace()
+        .filter(|word| !word.contains("timer") && !word.contains('.'));
+    let counts = |word: &&str| word.parse::<f64>().is_err();
+    words.filter(counts).collect::<Vec<_>>().join(" ")
+}
