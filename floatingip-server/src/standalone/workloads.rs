@@ -157,7 +157,7 @@ async fn forget_gone(core: &Core, app: &AppRef) {
     let Some(row) = core.world().told(app).filter(|row| row.told == Told::Gone) else {
         return;
     };
-    // In this order: whoever allocates for it afterwards has written it first.
+    // In this order: whoever plans for it afterwards writes that it is there again, or finds it forgotten.
     if core.engine().knows_app(app) {
         return;
     }

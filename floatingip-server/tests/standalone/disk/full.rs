@@ -21,15 +21,16 @@ fn put(server: &Server, n: u32) -> Answer {
     server.ask("POST", "/v1/pool", &body)
 }
 
-/// Makes pools until one is refused; answers with how many there are.
+/// Makes pools until one is refused, which the system calls so; answers with how many there are.
 #[track_caller]
-fn fill(server: &Server) -> u32 {
-    let refused = (0..MANY).find(|n| put(server, *n).status != 200);
-    let refused = refused.expect("a refusal before there are many pools");
-    let answer = put(server, refused);
+fn fill(server: &Server, cause: &str) -> u32 {
+    let mut answers = (0..MANY).map(|n| (n, put(server, n)));
+    let refused = answers.find(|(_, answer)| answer.status != 200);
+    let (refused, answer) = refused.expect("a refusal before there are many pools");
     assert_eq!(answer.status, 503, "{}", answer.body);
     assert!(answer.body.contains("try again"), "{}", answer.body);
     server.logged("check the disk and the free space on it");
+    server.logged(cause);
     assert!(server.metric("floatingip_store_failures_total").unwrap() > 0.0);
     assert_are_there(server, refused - 1..refused);
     refused
@@ -63,7 +64,7 @@ fn a_file_that_may_not_grow_refuses_writes_and_loses_nothing_that_was_acknowledg
     let home = Home::new(WIDE);
     let limited = with_files_of(scarce_room(), &home.command(&[]));
     let server = home.spawn(limited).serving();
-    let pools = fill(&server);
+    let pools = fill(&server, "File too large");
     server.stop();
     let server = home.start();
     assert_are_there(&server, 0..pools);
@@ -148,7 +149,7 @@ fn a_full_disk_refuses_writes_loses_nothing_and_when_it_has_room_the_server_goes
     let room = scarce_room();
     let disk = SmallDisk::mount(&home, room);
     let server = home.spawn(disk.with(&home.command(&[]))).serving();
-    let mut pools = fill(&server);
+    let mut pools = fill(&server, "No space left on device");
     disk.grow(&home, 4 * room);
     wait_for("a write once there is room", || {
         (put(&server, pools).status == 200).then_some(())
