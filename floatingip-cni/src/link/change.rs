@@ -38,6 +38,13 @@ pub enum Change {
         /// Its name.
         name: Name,
     },
+    /// Gives a link that is switched off another name.
+    Rename {
+        /// The present one.
+        name: Name,
+        /// The new one.
+        to: Name,
+    },
     /// Gives a link another hardware address.
     SetMac {
         /// The link's name.
@@ -181,6 +188,7 @@ impl Change {
             Self::Create { name, .. } => Self::Delete { name },
             Self::Up { name } => Self::Down { name },
             Self::Down { name } => Self::Up { name },
+            Self::Rename { name, to } => Self::Rename { name: to, to: name },
             Self::SetMac { name, mac, was } => Self::SetMac {
                 name,
                 mac: was,
@@ -221,6 +229,7 @@ impl fmt::Display for Change {
             Self::Delete { name } => write!(f, "delete {name}"),
             Self::Up { name } => write!(f, "switch {name} on"),
             Self::Down { name } => write!(f, "switch {name} off"),
+            Self::Rename { name, to } => write!(f, "call {name} {to}"),
             Self::SetMac { name, mac, .. } => write!(f, "give {name} the hardware address {mac}"),
             Self::Port { name, bridge: None } => write!(f, "take {name} off its bridge"),
             Self::Port {

@@ -263,6 +263,10 @@ impl Kernel {
             Change::Down { name } => {
                 Request::change(Message::SetLink(message::switch(name, false)))
             }
+            Change::Rename { name, to } => {
+                let link = self.index(name)?;
+                Request::change(Message::SetLink(message::rename(link, to)))
+            }
             Change::SetMac { name, mac, .. } => {
                 Request::change(Message::SetLink(message::address(name, *mac)))
             }

@@ -142,6 +142,13 @@ pub(super) fn switch(name: &Name, on: bool) -> LinkMessage {
     message
 }
 
+/// Gives a link, by its number, another name.
+pub(super) fn rename(link: u32, to: &Name) -> LinkMessage {
+    let mut message = named(to);
+    message.header.index = link;
+    message
+}
+
 /// Makes a link the port of a bridge, by its number; 0 is none.
 pub(super) fn port(name: &Name, bridge: u32) -> LinkMessage {
     let mut message = named(name);

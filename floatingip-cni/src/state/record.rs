@@ -43,6 +43,8 @@ pub enum Stage {
 pub struct Endpoint {
     /// The end in the container.
     pub inside: End,
+    /// What it is called in the moment when it is made, if that is something else.
+    pub first_name: Option<InterfaceName>,
     /// The hardware address that it has while others are asked whether its addresses are free.
     pub first_mac: Mac,
     /// The end in the host, if it has one.

@@ -8,10 +8,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::act::{Place, Step};
 use super::config::Switch;
 use super::facts::Facts;
-use super::name::{host_end, next_inside};
+use super::name::{host_end, next_inside, passing};
 use super::plan::{Group, PlanError, Voice, Wish};
 use super::uplink::Uplinks;
-use crate::link::{Address, Change, Kind, Layer, Link, Mac, Peer, Rank, Route};
+use crate::link::{Address, Change, Kind, Link, Mac, Peer, Rank, Route};
 use crate::spec::{InterfaceName, IpInfo};
 use crate::state::{End, Endpoint, Hop, HostEnd, Uplink};
 
@@ -242,13 +242,9 @@ impl<'a> Interfaces<'a> {
     fn macvlan(&mut self, name: InterfaceName, group: &Group<'_>) -> Result<(), PlanError> {
         let uplink = self.uplinks.beside(group.vlan)?;
         let device = uplink.name.clone();
-        let endpoint = self.endpoint(name, group, "macvlan", uplink);
-        self.prepare(Step::host(Change::Create {
-            name: endpoint.inside.name.clone(),
-            mac: Some(endpoint.first_mac),
-            mtu: Some(endpoint.mtu),
-            kind: Kind::Macvlan { device },
-        }));
+        let mut endpoint = self.endpoint(name, group, "macvlan", uplink);
+        let mac = Some(endpoint.first_mac);
+        self.make_inside(&mut endpoint, mac, Kind::Macvlan { device })?;
         self.switch_on(&endpoint, None);
         self.speak_inside(&endpoint, group);
         self.configure(endpoint);
@@ -263,19 +259,34 @@ impl<'a> Interfaces<'a> {
         // It has that of the device.
         endpoint.first_mac = self.pod.device.mac.unwrap_or(endpoint.first_mac);
         endpoint.inside.mac = None;
-        self.prepare(Step::host(Change::Create {
-            name: endpoint.inside.name.clone(),
-            mac: None,
-            mtu: Some(endpoint.mtu),
-            kind: Kind::Ipvlan { device, mode },
-        }));
+        self.make_inside(&mut endpoint, None, Kind::Ipvlan { device, mode })?;
         self.switch_on(&endpoint, None);
-        match mode {
-            Layer::L2 => self.speak_inside(&endpoint, group),
-            // Above the second layer it does not speak ARP; the device does, for all.
-            Layer::L3 | Layer::L3s => self.speak_on_host(&endpoint, group),
-        }
+        // It would not hear the answers: they go to the address that it has, and it has none yet. The device does.
+        self.speak_on_host(&endpoint, group);
         self.configure(endpoint);
+        Ok(())
+    }
+
+    /// Makes a link of the host's in the container, under a passing name.
+    fn make_inside(
+        &mut self,
+        endpoint: &mut Endpoint,
+        mac: Option<Mac>,
+        kind: Kind,
+    ) -> Result<(), PlanError> {
+        let (inside, outside) = (&self.inside, &self.outside);
+        let is_taken = |name: &str| inside.contains(name) || outside.contains(name);
+        let name = passing(self.rng, is_taken).ok_or(PlanError::NoName)?;
+        self.outside.insert(name.to_string());
+        endpoint.first_name = Some(name.clone());
+        self.prepare(Step::host(Change::Create {
+            name: name.clone(),
+            mac,
+            mtu: Some(endpoint.mtu),
+            kind,
+        }));
+        let to = endpoint.inside.name.clone();
+        self.prepare(Step::container(Change::Rename { name, to }));
         Ok(())
     }
 
@@ -300,6 +311,7 @@ impl<'a> Interfaces<'a> {
                 kind: kind.to_owned(),
                 mac: Some(mac),
             },
+            first_name: None,
             first_mac,
             host: None,
             uplink,

@@ -26,6 +26,17 @@ const ROOM: usize = 10;
 /// More links than one node has.
 const MOST: usize = 10_000;
 
+/// What a link is called that is made in the container from one of the host: no link of either may have the name.
+/// Before 6.13 the kernel looks for it in the host, whose device is often called as the container's interface is.
+pub(super) fn passing(
+    rng: &mut fastrand::Rng,
+    is_taken: impl Fn(&str) -> bool,
+) -> Option<InterfaceName> {
+    let names = (0..MOST).map(|_| format!("fip-{:08x}", rng.u32(..)));
+    let free = names.into_iter().find(|name| !is_taken(name));
+    free.and_then(|name| name.parse().ok())
+}
+
 /// The container's interfaces after the first: `eth1` and so on, those that are free.
 pub(super) fn next_inside(is_taken: impl Fn(&str) -> bool) -> Option<InterfaceName> {
     let names = (1..MOST).map(|number| format!("eth{number}"));

@@ -59,11 +59,22 @@ pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), KernelEr
         }
         if let Some(container) = &mut container {
             let view = container.view()?;
-            let end = &endpoint.inside;
-            remove(container, end, own(&view, endpoint, end))?;
+            for end in [Some(endpoint.inside.clone()), unnamed(endpoint)]
+                .into_iter()
+                .flatten()
+            {
+                remove(container, &end, own(&view, endpoint, &end))?;
+            }
         }
     }
     Ok(())
+}
+
+/// The interface as it was made, before it got its name.
+fn unnamed(endpoint: &Endpoint) -> Option<End> {
+    let name = endpoint.first_name.clone()?;
+    let inside = endpoint.inside.clone();
+    Some(End { name, ..inside })
 }
 
 fn own<'a>(view: &'a View, endpoint: &Endpoint, end: &End) -> Option<&'a Link> {

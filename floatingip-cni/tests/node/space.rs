@@ -101,7 +101,7 @@ impl Space {
             let limit = Duration::from_millis(700);
             socket.set_read_timeout(Some(limit)).expect("a limit");
         }
-        (0..4).any(|_| echoed(&here, &there, to).is_ok())
+        (0..10).any(|_| echoed(&here, &there, to).is_ok())
     }
 }
 

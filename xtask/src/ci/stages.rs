@@ -103,12 +103,12 @@ mod floor {
     pub(super) const FUZZ_TARGETS: usize = 9;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 5;
-    pub(super) const NODE_TESTS: usize = 30;
+    pub(super) const NODE_TESTS: usize = 35;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
     /// Of some 318.
     pub(super) const CLUSTER_TESTS: usize = 286;
-    pub(super) const VM_TESTS: usize = 9;
+    pub(super) const VM_TESTS: usize = 17;
 }
 
 type Check = fn(&Workspace) -> Result<Done>;

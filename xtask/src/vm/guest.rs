@@ -16,6 +16,8 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub(super) struct Guest {
     /// The tests.
     pub(super) tests: PathBuf,
+    /// The plugin that they call.
+    pub(super) plugin: PathBuf,
 }
 
 impl Guest {
@@ -27,6 +29,8 @@ impl Guest {
             PACKAGE,
             "--test",
             TESTS,
+            "--bin",
+            PACKAGE,
             "--target",
             TARGET,
             "--message-format",
@@ -40,6 +44,7 @@ impl Guest {
         let messages = process::output(&mut cargo)?;
         Ok(Self {
             tests: executable(&messages, TESTS)?,
+            plugin: executable(&messages, PACKAGE)?,
         })
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn assemble(parts: &Parts, guest: &Guest, names: &[String]) -> Result
         put_with_libraries(&mut archive, parts, source, name)?;
     }
     put(&mut archive, "bin/vm-tests", &guest.tests)?;
+    put(&mut archive, "bin/galaxy-k8s-vlan", &guest.plugin)?;
     archive.finish()
 }
 
