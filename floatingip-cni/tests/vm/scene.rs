@@ -11,8 +11,14 @@ use crate::wire::Wire;
 /// The card of the host, which is also the physical function.
 pub(crate) const CARD: &str = "eth0";
 
+/// Its hardware address.
+pub(crate) const CARD_MAC: &str = "52:54:00:00:00:01";
+
 /// The kernel of the virtual machine has this among its arguments: a real host would lose its network.
 const MACHINE: &str = "floatingip.vm-test";
+
+/// Where the plugins keep what they made; the links are gone with the test.
+const RECORDS: &str = "/run/floatingip";
 
 /// The machine has one pair of cards.
 static CARDS: Mutex<()> = Mutex::new(());
@@ -74,6 +80,7 @@ impl Drop for Scene {
             run(&format!("ip link delete {link}"));
         }
         let _ = fs::write(device("sriov_numvfs"), "0");
+        let _ = fs::remove_dir_all(RECORDS);
         run(&format!("ip address flush dev {CARD}"));
     }
 }
@@ -97,6 +104,11 @@ impl Netns {
         there.then(|| Self(name.to_owned()))
     }
 
+    /// The file by which a runtime names it.
+    pub(crate) fn path(&self) -> String {
+        format!("/run/netns/{}", self.0)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.0
     }
@@ -104,6 +116,13 @@ impl Netns {
     /// Runs `ip` in it.
     pub(crate) fn ip(&self, line: &str) -> String {
         ip(&format!("-netns {} {line}", self.0))
+    }
+
+    /// Sets one of its settings.
+    pub(crate) fn set(&self, setting: &str) {
+        let line = format!("ip netns exec {} busybox sysctl -w {setting}", self.0);
+        let (success, said) = run(&line);
+        assert!(success, "{line}: {said}");
     }
 
     /// Moves a link of the host into it, with a new name and an address, and sets it up.

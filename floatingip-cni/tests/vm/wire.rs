@@ -9,6 +9,8 @@ use crate::scene::Netns;
 
 /// The card at this end.
 const PEER: &str = "eth1";
+/// Its hardware address.
+pub(crate) const PEER_MAC: &str = "52:54:00:00:00:02";
 const NETNS: &str = "wire";
 
 /// The namespace with the second card.
@@ -29,6 +31,8 @@ impl Wire {
     fn far_end() -> Netns {
         let netns = Netns::new(NETNS);
         ip(&format!("link set {PEER} netns {NETNS}"));
+        // An address answers in its own VLAN alone.
+        netns.set("net.ipv4.conf.all.arp_ignore=1");
         netns.ip(&format!("link set {PEER} up"));
         netns
     }
