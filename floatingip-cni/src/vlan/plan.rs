@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::act::{Place, Step};
 use super::config::{Switch, VlanConfig};
 use super::facts::Facts;
-use super::interface::{Interfaces, Pod};
+use super::interface::Interfaces;
+use super::pod::Pod;
 use super::uplink::Uplinks;
 use crate::link::{Form, Mac};
 use crate::spec::{

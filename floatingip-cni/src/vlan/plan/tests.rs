@@ -269,6 +269,22 @@ fn there_is_one_default_route_of_a_family() {
 }
 
 #[test]
+fn a_place_that_a_route_leads_to_already_is_left_to_it() {
+    let hops = |ips: &[&str], facts: &Facts| {
+        let plan = decide(&json!({}), ips, facts).unwrap();
+        let hops = plan.record.endpoints[0].routes.iter();
+        hops.map(|hop| hop.destination.to_string())
+            .collect::<Vec<_>>()
+    };
+    let own = hops(&["192.168.0.2/16@2", "10.1.0.2/24@2"], &node(&[]));
+    assert_eq!(own, ["10.0.0.0/8", "172.16.0.0/12"]);
+    let mut facts = node(&[]);
+    let default = crate::link::Route::to("0.0.0.0/0".parse().unwrap(), None);
+    facts.container.routes.push(default);
+    assert_eq!(hops(&["10.0.0.2/24@2", "fd00::2/64@2"], &facts), ["::/0"]);
+}
+
+#[test]
 fn the_default_bridge_is_left_alone_unless_it_is_needed_or_asked_for() {
     let bridges = |fields: Value| {
         let plan = decide(&fields, &["10.0.0.2/24@2"], &node(&[])).unwrap();
