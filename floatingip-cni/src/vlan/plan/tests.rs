@@ -157,6 +157,24 @@ fn a_link_that_only_has_a_vlans_name_is_not_used() {
 }
 
 #[test]
+fn links_that_would_have_the_same_name_are_refused() {
+    let same = |fields: Value, ips: &[&str]| {
+        let refused = decide(&fields, ips, &node(&[])).unwrap_err();
+        assert!(matches!(refused, PlanError::SameName(_)), "{refused}");
+    };
+    let x = json!({"bridge_name_prefix": "x", "vlan_name_prefix": "x"});
+    same(x, &["10.0.0.2/24@2"]);
+    let ips = &["10.0.0.2/24@12", "10.1.0.2/24@2"];
+    same(
+        json!({"bridge_name_prefix": "x", "vlan_name_prefix": "x1"}),
+        ips,
+    );
+    let ips = &["10.0.0.2/24", "10.1.0.2/24@2"];
+    same(json!({"default_bridge_name": "docker2"}), ips);
+    same(json!({"default_bridge_name": "vlan2"}), ips);
+}
+
+#[test]
 fn the_modes_of_ipvlan_are_galaxys() {
     use crate::link::{Change, Kind, Layer};
     for (mode, layer) in [("l2", Layer::L2), ("", Layer::L3), ("l3s", Layer::L3s)] {
