@@ -13,6 +13,7 @@ mod facts;
 mod interface;
 mod name;
 mod plan;
+mod pod;
 mod release;
 mod status;
 mod takeover;

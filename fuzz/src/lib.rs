@@ -9,6 +9,7 @@
 
 pub mod annotations;
 pub mod backup;
+pub mod cni;
 pub mod config;
 pub mod engine_ops;
 pub mod extender;
@@ -21,9 +22,10 @@ pub mod requests;
 pub type Check = fn(&[u8]);
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Check); 9] = [
+pub const TARGETS: [(&str, Check); 10] = [
     ("annotations", annotations::check),
     ("backup", backup::check),
+    ("cni", cni::check),
     ("config", config::check),
     ("engine_ops", engine_ops::check),
     ("extender", extender::check),

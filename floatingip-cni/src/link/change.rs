@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::address::Address;
 use super::mac::Mac;
-use super::view::{Address, Route};
+use super::route::Route;
 use crate::spec::InterfaceName;
 
 /// The name of a link.

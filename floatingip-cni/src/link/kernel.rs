@@ -1,32 +1,27 @@
 //! Requests to the kernel in one namespace, each answered within a time limit.
 
 use std::io;
-use std::time::{Duration, Instant};
 
-use netlink_packet_core::{
-    DecodeError, ErrorMessage, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NlasIterator,
-};
+use netlink_packet_core::DecodeError;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{Socket, SocketAddr};
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
+use super::address::Address;
 use super::change::{Change, Kind, Name, Rank};
 use super::message::{self, New, Request};
 use super::netns::{Netns, NetnsError};
+use super::route::Route;
 use super::sysctl;
-use super::view::{Address, Link, Route, View};
+use super::talk::{Talk, refused};
+use super::view::{Link, View};
 
 /// The kernel's networking in one namespace.
 #[derive(Debug)]
 pub struct Kernel {
-    socket: Socket,
-    sequence: u32,
+    talk: Talk,
     /// None: where this process is.
     netns: Option<Netns>,
 }
@@ -41,7 +36,7 @@ pub enum KernelError {
     #[error("the kernel cannot be asked by netlink: {0}")]
     Socket(io::Error),
     /// It did not answer.
-    #[error("the kernel did not answer within {} s; it may be busy with another change of the network", Kernel::PATIENCE.as_secs())]
+    #[error("the kernel did not answer within {} s; it may be busy with another change of the network", Talk::PATIENCE.as_secs())]
     Silent,
     /// It answered what cannot be read.
     #[error("an answer of the kernel cannot be read: {0}")]
@@ -86,21 +81,13 @@ fn remedy_of(errno: Errno, module: Option<&'static str>) -> String {
 }
 
 impl Kernel {
-    /// How long an answer may take. The kernel's lock is held by others for as long as their changes take.
-    const PATIENCE: Duration = Duration::from_secs(5);
-    /// How often a list is read again that changed meanwhile.
-    const RETRIES: usize = 5;
-    /// More than the kernel puts into one datagram.
-    const DATAGRAM: usize = 64 * 1024;
-
     /// In the namespace of this process.
     ///
     /// # Errors
     /// The kernel has no netlink for it.
     pub fn here() -> Result<Self, KernelError> {
         Ok(Self {
-            socket: open().map_err(KernelError::Socket)?,
-            sequence: 0,
+            talk: Talk::open().map_err(KernelError::Socket)?,
             netns: None,
         })
     }
@@ -110,10 +97,9 @@ impl Kernel {
     /// # Errors
     /// It cannot be entered.
     pub fn inside(netns: Netns) -> Result<Self, KernelError> {
-        let socket = netns.run(open)?.map_err(KernelError::Socket)?;
+        let talk = netns.run(Talk::open)?.map_err(KernelError::Socket)?;
         Ok(Self {
-            socket,
-            sequence: 0,
+            talk,
             netns: Some(netns),
         })
     }
@@ -164,7 +150,7 @@ impl Kernel {
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
-            let listed = self.list(&RouteNetlinkMessage::GetRoute(message))?;
+            let listed = self.talk.list(&RouteNetlinkMessage::GetRoute(message))?;
             routes.extend(listed.into_iter().filter_map(|message| match message {
                 RouteNetlinkMessage::NewRoute(message) => Some(Route::from(message)),
                 _ => None,
@@ -175,7 +161,7 @@ impl Kernel {
 
     fn links(&mut self) -> Result<Vec<Link>, KernelError> {
         let all = RouteNetlinkMessage::GetLink(LinkMessage::default());
-        let listed = self.list(&all)?.into_iter();
+        let listed = self.talk.list(&all)?.into_iter();
         let links = listed.filter_map(|message| match message {
             RouteNetlinkMessage::NewLink(message) => Some(Link::from(message)),
             _ => None,
@@ -189,7 +175,7 @@ impl Kernel {
     /// They cannot be listed.
     pub fn addresses(&mut self) -> Result<Vec<Address>, KernelError> {
         let all = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        let listed = self.list(&all)?.into_iter();
+        let listed = self.talk.list(&all)?.into_iter();
         let addresses = listed.filter_map(|message| match message {
             RouteNetlinkMessage::NewAddress(message) => Some(Address::from(message)),
             _ => None,
@@ -205,7 +191,7 @@ impl Kernel {
         let asked = RouteNetlinkMessage::GetLink(message::named(name));
         let what = || format!("look for {name}");
         let request = Request::change(asked);
-        match self.ask(&request, what, None) {
+        match self.talk.ask(&request, what, None) {
             Ok(answers) => Ok(answers.into_iter().find_map(|message| match message {
                 RouteNetlinkMessage::NewLink(message) => Some(Link::from(message)),
                 _ => None,
@@ -229,7 +215,7 @@ impl Kernel {
             _ => None,
         };
         let request = self.request(change, inside)?;
-        match self.ask(&request, || change.to_string(), module) {
+        match self.talk.ask(&request, || change.to_string(), module) {
             // The kernel adds the route to a subnet with an address, and knows this one to be the same.
             Err(KernelError::Refused { errno, .. })
                 if errno == Errno::EXIST && may_be_there(change) =>
@@ -316,86 +302,6 @@ impl Kernel {
         let link = link.ok_or_else(|| KernelError::NoLink(name.clone()))?;
         Ok(link.index)
     }
-
-    fn list(
-        &mut self,
-        message: &RouteNetlinkMessage,
-    ) -> Result<Vec<RouteNetlinkMessage>, KernelError> {
-        for _ in 0..Self::RETRIES {
-            self.send(message, NLM_F_REQUEST | NLM_F_DUMP)?;
-            if let Some(listed) = self.receive(|| "list the network's parts".to_owned(), None)? {
-                return Ok(listed);
-            }
-        }
-        Err(KernelError::Restless)
-    }
-
-    fn ask(
-        &mut self,
-        request: &Request,
-        what: impl Fn() -> String,
-        module: Option<&'static str>,
-    ) -> Result<Vec<RouteNetlinkMessage>, KernelError> {
-        self.send(&request.message, request.flags)?;
-        let answers = self.receive(what, module)?;
-        Ok(answers.unwrap_or_default())
-    }
-
-    fn send(&mut self, message: &RouteNetlinkMessage, flags: u16) -> Result<(), KernelError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = flags;
-        header.sequence_number = self.sequence;
-        let payload = NetlinkPayload::InnerMessage(message.clone());
-        let mut message = NetlinkMessage::new(header, payload);
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        let kernel = SocketAddr::new(0, 0);
-        let sent = self.socket.send_to(&bytes, &kernel, 0);
-        sent.map(drop).map_err(KernelError::Socket)
-    }
-
-    /// The answers to the last request, up to its end; none where a list changed while it was read.
-    fn receive(
-        &self,
-        what: impl Fn() -> String,
-        module: Option<&'static str>,
-    ) -> Result<Option<Vec<RouteNetlinkMessage>>, KernelError> {
-        let since = Instant::now();
-        let mut answers = Vec::new();
-        let mut whole = true;
-        while since.elapsed() < Self::PATIENCE {
-            for (header, payload) in self.datagram()? {
-                if header.sequence_number != self.sequence {
-                    continue;
-                }
-                whole &= header.flags & NLM_F_DUMP_INTR == 0;
-                match payload {
-                    NetlinkPayload::InnerMessage(message) => answers.push(message),
-                    NetlinkPayload::Done(_) => return Ok(whole.then_some(answers)),
-                    NetlinkPayload::Error(error) => {
-                        return match errno(&error) {
-                            None => Ok(Some(answers)),
-                            Some(errno) => Err(refused(what(), errno, words(&error), module)),
-                        };
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Err(KernelError::Silent)
-    }
-
-    fn datagram(&self) -> Result<Vec<Part>, KernelError> {
-        let mut bytes = Vec::with_capacity(Self::DATAGRAM);
-        match self.socket.recv(&mut bytes, 0) {
-            Ok(_) => parts(&bytes).map_err(KernelError::Unreadable),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(KernelError::Silent),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Vec::new()),
-            Err(error) => Err(KernelError::Socket(error)),
-        }
-    }
 }
 
 fn may_be_there(change: &Change) -> bool {
@@ -404,61 +310,6 @@ fn may_be_there(change: &Change) -> bool {
         _ => None,
     };
     rank == Some(Rank::First)
-}
-
-type Part = (NetlinkHeader, NetlinkPayload<RouteNetlinkMessage>);
-
-/// The messages of a datagram. Each begins at a multiple of four bytes.
-fn parts(mut bytes: &[u8]) -> Result<Vec<Part>, DecodeError> {
-    let mut parts = Vec::new();
-    while !bytes.is_empty() {
-        let (header, payload) = NetlinkMessage::deserialize(bytes)?.into_parts();
-        let length = usize::try_from(header.length).unwrap_or(usize::MAX);
-        let rest = bytes.get(length.next_multiple_of(4)..);
-        bytes = rest.unwrap_or_default();
-        parts.push((header, payload));
-    }
-    Ok(parts)
-}
-
-fn open() -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    // The kernel's own words instead of a number, and nothing of the request before them.
-    socket.set_ext_ack(true)?;
-    socket.set_cap_ack(true)?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(Kernel::PATIENCE))?;
-    set_socket_timeout(&socket, Timeout::Send, Some(Kernel::PATIENCE))?;
-    Ok(socket)
-}
-
-fn errno(error: &ErrorMessage) -> Option<Errno> {
-    error.code.map(|code| Errno::from_raw_os_error(-code.get()))
-}
-
-/// What the kernel says besides the number, behind the header of the request.
-fn words(error: &ErrorMessage) -> String {
-    const HEADER: usize = 16;
-    const MESSAGE: u16 = 1;
-    let attributes = error.header.get(HEADER..).unwrap_or_default();
-    let mut attributes = NlasIterator::new(attributes).filter_map(Result::ok);
-    let message = attributes.find(|attribute| attribute.kind() == MESSAGE);
-    let text = message.map(|it| String::from_utf8_lossy(it.value()).into_owned());
-    text.unwrap_or_default().trim_end_matches('\0').to_owned()
-}
-
-fn refused(
-    what: String,
-    errno: Errno,
-    reason: String,
-    module: Option<&'static str>,
-) -> KernelError {
-    KernelError::Refused {
-        what,
-        errno,
-        reason,
-        module,
-    }
 }
 
 fn refused_file(what: String, error: &io::Error) -> KernelError {

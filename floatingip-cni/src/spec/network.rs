@@ -77,6 +77,8 @@ struct Wire {
     version: String,
     #[serde(default)]
     name: String,
+    #[serde(rename = "type", default)]
+    plugin: String,
     #[serde(default)]
     ipam: Option<WireIpam>,
     #[serde(default)]
@@ -125,12 +127,17 @@ impl Network {
             "" => Version::ABSENT,
             text => text.parse()?,
         };
+        // Galaxy's daemon takes networks without a name, and knows them by their type.
+        let name = match wire.name.as_str() {
+            "" => wire.plugin.parse()?,
+            name => name.parse()?,
+        };
         let ipam = wire.ipam.map(|ipam| ipam.kind);
         let annotations = wire.runtime.and_then(|runtime| runtime.annotations);
         let previous = wire.previous.map(|result| result.ips.unwrap_or_default());
         Ok(Self {
             version,
-            name: wire.name.parse()?,
+            name,
             ipam: ipam.filter(|kind| !kind.is_empty()),
             dns: wire.dns.unwrap_or_default(),
             annotations: annotations.unwrap_or_default(),
@@ -278,6 +285,12 @@ mod tests {
         let network = read(r#"{"name":"lan","type":"galaxy-k8s-vlan","other":[1]}"#).unwrap();
         assert_eq!(network.version, Version::V0_2_0);
         assert_eq!(network.ipam, None);
+    }
+
+    #[test]
+    fn a_network_without_a_name_is_called_as_its_type() {
+        let network = read(r#"{"type":"galaxy-k8s-vlan"}"#).unwrap();
+        assert_eq!(network.name.as_str(), "galaxy-k8s-vlan");
     }
 
     #[test]

@@ -28,7 +28,10 @@ impl Facts {
     ) -> Result<Self, KernelError> {
         let mut facts = Self {
             host: host.view()?,
-            container: container.view()?,
+            container: View {
+                routes: container.routes()?,
+                ..container.view()?
+            },
             settings: BTreeMap::new(),
         };
         // Only a bridge takes over what a device had; a router's list of routes is long.

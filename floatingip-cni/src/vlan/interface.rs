@@ -3,25 +3,17 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::act::{Place, Step};
 use super::config::Switch;
-use super::facts::Facts;
 use super::name::{host_end, next_inside, passing};
-use super::plan::{Group, PlanError, Voice, Wish};
+use super::plan::{Group, PlanError, Voice};
+use super::pod::Pod;
 use super::uplink::Uplinks;
 use crate::link::{Address, Change, Kind, Link, Mac, Peer, Rank, Route};
-use crate::spec::{InterfaceName, IpInfo};
+use crate::spec::InterfaceName;
 use crate::state::{End, Endpoint, Hop, HostEnd, Uplink};
-
-/// What all interfaces of one `ADD` have in common.
-pub(super) struct Pod<'a> {
-    wish: &'a Wish<'a>,
-    facts: &'a Facts,
-    device: &'a Link,
-    mtu: u32,
-}
 
 /// What is made.
 #[derive(Default)]
@@ -42,83 +34,6 @@ pub(super) struct Interfaces<'a> {
     inside: BTreeSet<String>,
     outside: BTreeSet<String>,
     routed: bool,
-}
-
-impl<'a> Pod<'a> {
-    /// # Errors
-    /// The packet length that was asked for is not possible.
-    pub(super) fn of(
-        wish: &'a Wish<'a>,
-        facts: &'a Facts,
-        device: &'a Link,
-    ) -> Result<Self, PlanError> {
-        let v6 = wish
-            .infos
-            .as_slice()
-            .iter()
-            .any(|info| info.ip.addr().is_ipv6());
-        let least = if v6 { 1280 } else { 68 };
-        let mtu = wish.config.mtu.unwrap_or(device.mtu);
-        if !(least..=device.mtu).contains(&mtu) {
-            let (most, device) = (device.mtu, device.name.clone());
-            return Err(PlanError::Mtu {
-                mtu,
-                least,
-                most,
-                device,
-            });
-        }
-        Ok(Self {
-            wish,
-            facts,
-            device,
-            mtu,
-        })
-    }
-
-    /// Whether an address may be used at once.
-    fn probes(&self) -> bool {
-        self.wish.config.duplicate_address_probe
-    }
-
-    /// The routes of an address. Where there are several of a family, the first one's network gets the private
-    /// addresses and the second one's all others, as galaxy has it.
-    fn routes(&self, info: &IpInfo) -> Vec<Hop> {
-        let infos = self.wish.infos.as_slice().iter();
-        let is_v4 = info.ip.addr().is_ipv4();
-        let family: Vec<&IpInfo> = infos.filter(|it| it.ip.addr().is_ipv4() == is_v4).collect();
-        let place = family.iter().position(|it| it.ip == info.ip);
-        let destinations = match (family.len(), place) {
-            (1, _) | (_, Some(1)) => vec![everywhere(is_v4)],
-            (_, Some(0)) => private(is_v4),
-            _ => Vec::new(),
-        };
-        let hop = |destination| Hop {
-            destination,
-            gateway: info.gateway,
-        };
-        destinations.into_iter().map(hop).collect()
-    }
-}
-
-fn everywhere(v4: bool) -> IpNet {
-    match v4 {
-        true => Ipv4Net::default().into(),
-        false => Ipv6Net::default().into(),
-    }
-}
-
-fn private(v4: bool) -> Vec<IpNet> {
-    let v4_nets = [
-        Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
-        Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
-        Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
-    ];
-    let v6_net = Ipv6Net::new_assert([0xfc00, 0, 0, 0, 0, 0, 0, 0].into(), 7);
-    match v4 {
-        true => v4_nets.into_iter().map(IpNet::from).collect(),
-        false => vec![v6_net.into()],
-    }
 }
 
 impl<'a> Interfaces<'a> {

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::act::{Place, Step};
 use super::config::{Switch, VlanConfig};
 use super::facts::Facts;
-use super::interface::{Interfaces, Pod};
+use super::interface::Interfaces;
+use super::pod::Pod;
 use super::uplink::Uplinks;
 use crate::link::{Form, Mac};
 use crate::spec::{
@@ -79,6 +80,11 @@ pub enum PlanError {
         "{0} is not a bridge: make one of that name with the device as its port, name another one in default_bridge_name or bridge_name_prefix, or let the plugin make it (disable_default_bridge: false)"
     )]
     NoBridge(InterfaceName),
+    /// Two links of one name, by the names that are configured.
+    #[error(
+        "two links would be called {0}: set default_bridge_name, bridge_name_prefix and vlan_name_prefix so that all names differ"
+    )]
+    SameName(InterfaceName),
     /// A link of the name of a VLAN that is something else.
     #[error(
         "there is a link {name}, which is not VLAN {vlan} of {device}: remove it, or set vlan_name_prefix"

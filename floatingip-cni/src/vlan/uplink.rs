@@ -93,7 +93,7 @@ impl<'a> Uplinks<'a> {
         let master = there.and_then(|link| self.facts.host.numbered(link.master?));
         let name = match master.filter(|master| master.is_bridge()) {
             Some(bridge) => bridge.name.parse()?,
-            None => numbered(&self.config.bridge_name_prefix, vlan)?,
+            None => self.bridge_name(vlan)?,
         };
         match there {
             Some(link) => {
@@ -106,6 +106,16 @@ impl<'a> Uplinks<'a> {
             self.answer_for_others(&name);
         }
         Ok(Bridge { name, uplink })
+    }
+
+    /// None that is anything else, be it the bridge of other addresses: they would hear each other.
+    fn bridge_name(&self, vlan: u16) -> Result<InterfaceName, PlanError> {
+        let name = numbered(&self.config.bridge_name_prefix, vlan)?;
+        let is_default = name == self.config.default_bridge_name;
+        if is_default || self.vlans.values().any(|vlan| *vlan == name) {
+            return Err(PlanError::SameName(name));
+        }
+        Ok(name)
     }
 
     /// Makes a link that is new the port of a bridge.
@@ -211,6 +221,10 @@ impl<'a> Uplinks<'a> {
 
     fn new_vlan(&mut self, device: InterfaceName, vlan: u16) -> Result<InterfaceName, PlanError> {
         let name = numbered(&self.config.vlan_name_prefix, vlan)?;
+        let is_default = name == self.config.default_bridge_name;
+        if is_default || self.bridges.values().any(|bridge| bridge.name == name) {
+            return Err(PlanError::SameName(name));
+        }
         if self.facts.host.link(name.as_str()).is_some() {
             return Err(PlanError::NoVlan { name, device, vlan });
         }

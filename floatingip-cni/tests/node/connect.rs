@@ -189,6 +189,21 @@ fn neighbours_hear_of_every_address_at_once() {
 }
 
 #[test]
+fn neighbours_hear_of_ipv6_addresses_too() {
+    for switch in ["bridge", "macvlan"] {
+        let Some(lab) = Lab::new() else { return };
+        lab.outside.ip("address add fd09::1/64 dev out0 nodad");
+        let stale = "lladdr 02:00:00:00:00:99 dev out0 nud stale";
+        lab.outside.ip(&format!("neighbour add fd09::20 {stale}"));
+        let pod = Space::new();
+        let call = lab.add(ID, &pod, &["fd09::20/64"], &json!({"switch": switch}));
+        lab.call(&call).succeeds();
+        let known = lab.outside.ip("neighbour show fd09::20");
+        assert!(!known.contains("02:00:00:00:00:99"), "{switch}: {known}");
+    }
+}
+
+#[test]
 fn packets_are_as_long_as_the_device_allows_or_as_configured() {
     for switch in SWITCHES {
         let Some(lab) = Lab::new() else { return };
@@ -226,11 +241,14 @@ fn a_container_may_be_in_two_networks_and_leave_one() {
     lab.call(&first).succeeds();
     let mut second = lab.add(ID, &pod, &["10.8.0.20/24"], &json!({"name": "other"}));
     second.interface = "net1";
-    // One default route is enough for one container.
-    pod.ip("route delete default");
     let added = lab.call(&second);
     let result = added.succeeds().json();
     assert_eq!(result["interfaces"][1]["name"], "v-h012345678-l1");
+    assert_eq!(
+        result["routes"],
+        json!([]),
+        "the first network has the default route"
+    );
     lab.call(&first.verb("DEL")).succeeds();
     let links = pod.ip("-o link");
     assert!(

@@ -149,6 +149,22 @@ fn a_second_add_is_refused_and_changes_nothing() {
     assert!(lab.outside.reaches(&pod, "10.9.0.20"));
 }
 
+/// Nobody on the wire would tell: the node itself answers for both.
+#[test]
+fn an_address_that_is_routed_to_another_container_stays_there() {
+    let Some(lab) = Lab::new() else { return };
+    let pods = [Space::new(), Space::new()];
+    let pure = json!({"switch": "pure"});
+    lab.call(&lab.add("c1", &pods[0], &["10.9.0.20/24"], &pure))
+        .succeeds();
+    let before = lab.host.snapshot();
+    let second = lab.add("c2", &pods[1], &["10.9.0.20/24"], &pure);
+    lab.call(&second)
+        .fails_with(5, "cannot add the route 10.9.0.20/32 through v-hc2-l0");
+    assert_eq!(lab.host.snapshot(), before);
+    assert!(lab.outside.reaches(&pods[0], "10.9.0.20"));
+}
+
 #[test]
 fn names_and_namespaces_that_cannot_be_are_refused() {
     let Some(lab) = Lab::new() else { return };

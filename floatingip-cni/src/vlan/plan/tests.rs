@@ -157,6 +157,24 @@ fn a_link_that_only_has_a_vlans_name_is_not_used() {
 }
 
 #[test]
+fn links_that_would_have_the_same_name_are_refused() {
+    let same = |fields: Value, ips: &[&str]| {
+        let refused = decide(&fields, ips, &node(&[])).unwrap_err();
+        assert!(matches!(refused, PlanError::SameName(_)), "{refused}");
+    };
+    let x = json!({"bridge_name_prefix": "x", "vlan_name_prefix": "x"});
+    same(x, &["10.0.0.2/24@2"]);
+    let ips = &["10.0.0.2/24@12", "10.1.0.2/24@2"];
+    same(
+        json!({"bridge_name_prefix": "x", "vlan_name_prefix": "x1"}),
+        ips,
+    );
+    let ips = &["10.0.0.2/24", "10.1.0.2/24@2"];
+    same(json!({"default_bridge_name": "docker2"}), ips);
+    same(json!({"default_bridge_name": "vlan2"}), ips);
+}
+
+#[test]
 fn the_modes_of_ipvlan_are_galaxys() {
     use crate::link::{Change, Kind, Layer};
     for (mode, layer) in [("l2", Layer::L2), ("", Layer::L3), ("l3s", Layer::L3s)] {
@@ -266,6 +284,22 @@ fn there_is_one_default_route_of_a_family() {
         .map(|it| it.inside.name.as_str())
         .collect();
     assert_eq!(names, ["eth0", "eth1", "eth2"]);
+}
+
+#[test]
+fn a_place_that_a_route_leads_to_already_is_left_to_it() {
+    let hops = |ips: &[&str], facts: &Facts| {
+        let plan = decide(&json!({}), ips, facts).unwrap();
+        let hops = plan.record.endpoints[0].routes.iter();
+        hops.map(|hop| hop.destination.to_string())
+            .collect::<Vec<_>>()
+    };
+    let own = hops(&["192.168.0.2/16@2", "10.1.0.2/24@2"], &node(&[]));
+    assert_eq!(own, ["10.0.0.0/8", "172.16.0.0/12"]);
+    let mut facts = node(&[]);
+    let default = crate::link::Route::to("0.0.0.0/0".parse().unwrap(), None);
+    facts.container.routes.push(default);
+    assert_eq!(hops(&["10.0.0.2/24@2", "fd00::2/64@2"], &facts), ["::/0"]);
 }
 
 #[test]
