@@ -1,6 +1,7 @@
-//! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`.
+//! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`, [`sriov`] is `galaxy-k8s-sriov`.
 //!
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
+//! - [`connect`]: what both have in common.
 //! - [`link`]: the kernel's links, addresses and routes.
 //! - [`state`]: what is remembered of each `ADD`, and the node's lock.
 //! - [`plugin`]: which plugin a program is by its name, and what it does for each verb.
@@ -9,8 +10,10 @@
 //! has, writes down what it is about to make, then makes it step by step, and undoes the steps in reverse when one
 //! fails. What was written down is all that a later call needs to undo an `ADD`, also one that was killed.
 
+pub mod connect;
 pub mod link;
 pub mod plugin;
 pub mod spec;
+pub mod sriov;
 pub mod state;
 pub mod vlan;

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::json;
 
+use crate::connect::{self, Connects};
 use crate::link::KernelError;
-use crate::spec::{Code, Failure, Invocation, Network, Version};
+use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
+use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
 use crate::vlan::{self, PlanError, VlanConfig};
 
@@ -14,6 +16,8 @@ use crate::vlan::{self, PlanError, VlanConfig};
 pub enum Plugin {
     /// `galaxy-k8s-vlan`
     Vlan,
+    /// `galaxy-k8s-sriov`
+    Sriov,
 }
 
 /// What the process prints and how it ends.
@@ -27,7 +31,9 @@ pub struct Answer {
 
 /// A name that is none of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the name of a plugin: call this program by a link named galaxy-k8s-vlan")]
+#[error(
+    "{0:?} is not the name of a plugin: call this program by a link named galaxy-k8s-vlan or galaxy-k8s-sriov"
+)]
 pub struct NoPlugin(String);
 
 impl Plugin {
@@ -39,6 +45,7 @@ impl Plugin {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         match name.as_ref() {
             "galaxy-k8s-vlan" => Ok(Self::Vlan),
+            "galaxy-k8s-sriov" => Ok(Self::Sriov),
             other => Err(NoPlugin(other.to_owned())),
         }
     }
@@ -66,15 +73,58 @@ impl Plugin {
         }
         let network = Network::read(input)?;
         match self {
-            Self::Vlan => vlan_verb(invocation, &network, &Network::own(input)?),
+            Self::Vlan => verb::<VlanConfig>(invocation, &network, &Network::own(input)?),
+            Self::Sriov => verb::<SriovConfig>(invocation, &network, &Network::own(input)?),
         }
     }
 }
 
-fn vlan_verb(
+/// What a plugin has of its own among the verbs.
+trait Verbs: Connects {
+    fn check(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        netns: &Path,
+    ) -> Result<(), Failure>;
+
+    fn status(&self) -> Result<(), Failure>;
+}
+
+impl Verbs for VlanConfig {
+    fn check(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        netns: &Path,
+    ) -> Result<(), Failure> {
+        vlan::check(self, network, attachment, netns)
+    }
+
+    fn status(&self) -> Result<(), Failure> {
+        vlan::status(self)
+    }
+}
+
+impl Verbs for SriovConfig {
+    fn check(
+        &self,
+        network: &Network,
+        attachment: &Attachment,
+        netns: &Path,
+    ) -> Result<(), Failure> {
+        sriov::check(self, network, attachment, netns)
+    }
+
+    fn status(&self) -> Result<(), Failure> {
+        sriov::status(self)
+    }
+}
+
+fn verb<C: Verbs>(
     invocation: &Invocation,
     network: &Network,
-    config: &VlanConfig,
+    config: &C,
 ) -> Result<String, Failure> {
     let silent = |()| String::new();
     match invocation {
@@ -83,15 +133,15 @@ fn vlan_verb(
             netns,
             args,
         } => {
-            let result = vlan::add(config, network, attachment, netns, args)?;
+            let result = connect::add(config, network, attachment, netns, args)?;
             Ok(result.to_json(network.version).to_string())
         }
-        Invocation::Del { attachment } => vlan::del(config, network, attachment).map(silent),
+        Invocation::Del { attachment } => connect::del(config, network, attachment).map(silent),
         Invocation::Check { attachment, netns } => {
-            vlan::check(config, network, attachment, netns).map(silent)
+            config.check(network, attachment, netns).map(silent)
         }
-        Invocation::Gc => vlan::gc(config, network).map(silent),
-        Invocation::Status => vlan::status(config).map(silent),
+        Invocation::Gc => connect::gc(config, network).map(silent),
+        Invocation::Status => config.status().map(silent),
         Invocation::Version => Ok(String::new()),
     }
 }
@@ -142,6 +192,18 @@ impl From<PlanError> for Failure {
     }
 }
 
+impl From<SriovError> for Failure {
+    fn from(error: SriovError) -> Self {
+        let code = match &error {
+            SriovError::IsThere(_) => Code::InvalidEnvironment,
+            SriovError::NoneFree { .. } | SriovError::NoLinks { .. } => Code::TryAgain,
+            SriovError::Refused { .. } => Code::Io,
+            _ => Code::InvalidNetwork,
+        };
+        Self::new(code, error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +218,10 @@ mod tests {
         assert_eq!(
             Plugin::called(Path::new("/opt/cni/bin/galaxy-k8s-vlan")),
             Ok(Plugin::Vlan)
+        );
+        assert_eq!(
+            Plugin::called(Path::new("./galaxy-k8s-sriov")),
+            Ok(Plugin::Sriov)
         );
         for path in ["floatingip-cni", "/opt/cni/bin/bridge", ""] {
             assert!(Plugin::called(Path::new(path)).is_err(), "{path}");

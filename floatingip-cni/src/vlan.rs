@@ -5,8 +5,6 @@
 //! [`Facts`]. The links are made under the node's lock; then, without it, others are asked whether the addresses are
 //! free; then the container gets them.
 
-mod act;
-mod add;
 mod check;
 mod config;
 mod facts;
@@ -19,11 +17,8 @@ mod status;
 mod takeover;
 mod uplink;
 
-pub use act::{Broken, Place, Step, carry_out};
-pub use add::add;
 pub use check::check;
 pub use config::{Switch, VlanConfig};
 pub use facts::Facts;
-pub use plan::{Plan, PlanError, Voice, Wish, plan};
-pub use release::{del, gc};
+pub use plan::{PlanError, Wish, plan};
 pub use status::status;

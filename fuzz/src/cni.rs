@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use floatingip_cni::connect::Plan;
 use floatingip_cni::link::{Change, Link, Mac, View};
 use floatingip_cni::spec::{Args, Attachment, IpInfos, Network, Version};
 use floatingip_cni::state::Record;
-use floatingip_cni::vlan::{Facts, Plan, VlanConfig, Wish, plan};
+use floatingip_cni::vlan::{Facts, VlanConfig, Wish, plan};
 
 /// Takes `CNI_ARGS`, an empty line, and a network configuration.
 pub fn check(data: &[u8]) {

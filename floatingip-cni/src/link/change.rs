@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::address::Address;
+use super::function::Setting;
 use super::mac::Mac;
 use super::route::Route;
 use crate::spec::InterfaceName;
@@ -54,6 +55,24 @@ pub enum Change {
         mac: Mac,
         /// The former one.
         was: Mac,
+    },
+    /// Takes a link, which is switched off by that, to the other namespace: the container's, or back.
+    Move {
+        /// Its name here.
+        name: Name,
+        /// Its name there.
+        to: Name,
+    },
+    /// Sets what a card does for one of its virtual functions.
+    Function {
+        /// The card's link.
+        card: Name,
+        /// The function's number.
+        index: u32,
+        /// The new value.
+        setting: Setting,
+        /// The former one.
+        was: Setting,
     },
     /// Makes a link the port of a bridge, or of none.
     Port {
@@ -190,6 +209,18 @@ impl Change {
             Self::Up { name } => Self::Down { name },
             Self::Down { name } => Self::Up { name },
             Self::Rename { name, to } => Self::Rename { name: to, to: name },
+            Self::Move { name, to } => Self::Move { name: to, to: name },
+            Self::Function {
+                card,
+                index,
+                setting,
+                was,
+            } => Self::Function {
+                card,
+                index,
+                setting: was,
+                was: setting,
+            },
             Self::SetMac { name, mac, was } => Self::SetMac {
                 name,
                 mac: was,
@@ -232,6 +263,13 @@ impl fmt::Display for Change {
             Self::Down { name } => write!(f, "switch {name} off"),
             Self::Rename { name, to } => write!(f, "call {name} {to}"),
             Self::SetMac { name, mac, .. } => write!(f, "give {name} the hardware address {mac}"),
+            Self::Move { name, to } => write!(f, "move {name} to the other namespace as {to}"),
+            Self::Function {
+                card,
+                index,
+                setting,
+                ..
+            } => write!(f, "give function {index} of {card} {setting}"),
             Self::Port { name, bridge: None } => write!(f, "take {name} off its bridge"),
             Self::Port {
                 name,

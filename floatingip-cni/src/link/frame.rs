@@ -24,6 +24,13 @@ pub enum Form {
     Request,
 }
 
+impl Form {
+    /// As galaxy's configuration has it.
+    pub fn asked(request: bool) -> Self {
+        if request { Self::Request } else { Self::Reply }
+    }
+}
+
 const NOBODY: Mac = Mac([0; 6]);
 const ALL: Mac = Mac([0xff; 6]);
 const ETHERTYPE: [u8; 2] = [0x08, 0x06];

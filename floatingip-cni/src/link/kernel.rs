@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::address::Address;
 use super::change::{Change, Kind, Name, Rank};
+use super::function::{self, Setting};
 use super::message::{self, New, Request};
 use super::netns::{Netns, NetnsError};
 use super::route::Route;
@@ -201,6 +202,21 @@ impl Kernel {
         }
     }
 
+    /// What a card does for its virtual functions, by their numbers.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked, or there is no such card.
+    pub fn functions(&mut self, card: &Name) -> Result<Vec<(u32, Setting)>, KernelError> {
+        let request = Request::change(RouteNetlinkMessage::GetLink(function::question(card)));
+        let what = || format!("ask {card} for its functions");
+        let answers = self.talk.ask(&request, what, None)?;
+        let of_card = answers.into_iter().filter_map(|message| match message {
+            RouteNetlinkMessage::NewLink(message) => Some(function::settings(&message)),
+            _ => None,
+        });
+        Ok(of_card.flatten().collect())
+    }
+
     /// Makes one change; `inside` is the container's namespace, for links that are made there.
     ///
     /// # Errors
@@ -253,6 +269,17 @@ impl Kernel {
                 let link = self.index(name)?;
                 Request::change(Message::SetLink(message::rename(link, to)))
             }
+            Change::Move { name, to } => {
+                let link = self.index(name)?;
+                let there = inside.map(Netns::fd);
+                Request::change(Message::SetLink(message::take(link, to, there)))
+            }
+            Change::Function {
+                card,
+                index,
+                setting,
+                ..
+            } => Request::change(Message::SetLink(setting.message(card, *index))),
             Change::SetMac { name, mac, .. } => {
                 Request::change(Message::SetLink(message::address(name, *mac)))
             }

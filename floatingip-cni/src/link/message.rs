@@ -1,6 +1,7 @@
 //! Changes as the kernel reads them.
 
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::process;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -146,6 +147,15 @@ pub(super) fn switch(name: &Name, on: bool) -> LinkMessage {
 pub(super) fn rename(link: u32, to: &Name) -> LinkMessage {
     let mut message = named(to);
     message.header.index = link;
+    message
+}
+
+/// Takes a link, by its number, to another namespace: that of `there`, or else that of this process.
+pub(super) fn take(link: u32, to: &Name, there: Option<BorrowedFd<'_>>) -> LinkMessage {
+    let mut message = rename(link, to);
+    let own = || LinkAttribute::NetNsPid(process::id());
+    let namespace = there.map_or_else(own, into_namespace);
+    message.attributes.push(namespace);
     message
 }
 

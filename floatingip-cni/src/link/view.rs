@@ -40,6 +40,9 @@ pub struct Link {
     pub device: Option<u32>,
     /// The kernel's word for what it is, such as `veth`; empty for hardware.
     pub kind: String,
+    /// The address of the card, or of its function, on its bus; empty where there is none, or the kernel is older than
+    /// 5.14.
+    pub bus: String,
     /// The number of the VLAN that it is.
     pub vlan: Option<u16>,
 }
@@ -101,6 +104,7 @@ impl Link {
             LinkAttribute::Address(mac) => self.mac = mac.try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => self.master = Some(index),
             LinkAttribute::Link(index) => self.device = Some(index),
+            LinkAttribute::ParentDevName(bus) => self.bus = bus,
             LinkAttribute::LinkInfo(infos) => infos.into_iter().for_each(|it| self.inform(it)),
             _ => {}
         }

@@ -104,20 +104,18 @@ impl Folder {
     /// # Errors
     /// They cannot be listed, or one cannot be read.
     pub fn all(&self, network: &NetworkName) -> Result<Vec<Record>, StateError> {
-        let folder = self.network(network);
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed(&folder)(error)),
-        };
+        records_in(&self.network(network))
+    }
+
+    /// All records of all networks.
+    ///
+    /// # Errors
+    /// They cannot be listed, or one cannot be read.
+    pub fn every(&self) -> Result<Vec<Record>, StateError> {
         let mut records = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed(&folder))?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
-                records.extend(read(&path)?);
+        for folder in listed(&self.0)? {
+            if folder.is_dir() {
+                records.extend(records_in(&folder)?);
             }
         }
         Ok(records)
@@ -132,6 +130,30 @@ impl Folder {
         let name = format!("{container}@{}.json", attachment.interface);
         self.network(network).join(name)
     }
+}
+
+/// What is in a folder, which need not be there.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, StateError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(folder)(error)),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    paths.collect::<Result<_, _>>().map_err(failed(folder))
+}
+
+fn records_in(folder: &Path) -> Result<Vec<Record>, StateError> {
+    let mut records = Vec::new();
+    for path in listed(folder)? {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            records.extend(read(&path)?);
+        }
+    }
+    Ok(records)
 }
 
 fn read(path: &Path) -> Result<Option<Record>, StateError> {
@@ -210,6 +232,8 @@ mod tests {
         }
         assert_eq!(folder.all(&"lan".parse().unwrap()).unwrap().len(), 4);
         assert_eq!(folder.all(&"other".parse().unwrap()).unwrap(), []);
+        folder.write(&record("other", "c1")).unwrap();
+        assert_eq!(folder.every().unwrap().len(), 5);
     }
 
     #[test]

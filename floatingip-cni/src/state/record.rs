@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::link::Mac;
+use crate::link::{Mac, Setting};
 use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
 
 /// What an `ADD` made, or was about to make.
@@ -51,6 +51,9 @@ pub struct Endpoint {
     pub host: Option<HostEnd>,
     /// The host's link that leads to the network.
     pub uplink: Uplink,
+    /// The virtual function that it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<Function>,
     /// How long packets may be.
     pub mtu: u32,
     /// The addresses.
@@ -92,6 +95,28 @@ pub struct Uplink {
     pub name: InterfaceName,
     /// The VLAN that it is; 0: none.
     pub vlan: u16,
+}
+
+/// A virtual function of a card, and how it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Function {
+    /// The card's link.
+    pub card: InterfaceName,
+    /// Which of its functions it is.
+    pub index: u32,
+    /// Its address on the bus, which stays whatever its link is called and wherever that is.
+    pub bus: String,
+    /// What its link was called.
+    pub link: InterfaceName,
+    /// The hardware address of its link.
+    pub mac: Mac,
+    /// Was its link switched on?
+    pub up: bool,
+    /// What the card did for it, as far as that is changed.
+    pub former: Vec<Setting>,
+    /// What the card does for it now.
+    pub wanted: Vec<Setting>,
 }
 
 /// A route in the container.

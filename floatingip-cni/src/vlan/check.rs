@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::config::VlanConfig;
 use super::release::is_own;
-use crate::link::{Kernel, KernelError, Link, Netns, Route, View};
-use crate::spec::{Attachment, Code, Failure, Network};
-use crate::state::{Endpoint, HostEnd, Record, Stage};
+use crate::connect::{Inside, done, report, unfit, untold, with_routes};
+use crate::link::{Kernel, KernelError, Link, Netns, View};
+use crate::spec::{Attachment, Failure, Network};
+use crate::state::{Endpoint, HostEnd, Record};
 
 /// Compares what was made with what is there, and with what the runtime was told.
 ///
@@ -19,14 +20,7 @@ pub fn check(
     netns: &Path,
 ) -> Result<(), Failure> {
     let previous = network.previous()?;
-    let record = config.records().read(&network.name, attachment)?;
-    let Some(record) = record.filter(|record| record.stage == Stage::Done) else {
-        let message = format!(
-            "{attachment} was never connected to {} by this plugin",
-            network.name
-        );
-        return Err(Failure::new(Code::UnknownContainer, message));
-    };
+    let record = done(config, network, attachment)?;
     let mut host = Kernel::here()?;
     let mut container = Kernel::inside(Netns::open(netns).map_err(KernelError::from)?)?;
     let mut found: Vec<String> = untold(&record, previous).collect();
@@ -45,30 +39,6 @@ pub fn check(
     report(found)
 }
 
-fn report(found: Vec<String>) -> Result<(), Failure> {
-    let mut found = found.into_iter();
-    match found.next() {
-        None => Ok(()),
-        Some(first) => {
-            let others: Vec<String> = found.collect();
-            Err(Failure::new(Code::Different, first).with_details(others.join("; ")))
-        }
-    }
-}
-
-/// Addresses that `prevResult` lacks: it is then that of another call.
-fn untold<'a>(
-    record: &'a Record,
-    previous: &'a [ipnet::IpNet],
-) -> impl Iterator<Item = String> + 'a {
-    let addresses = record
-        .endpoints
-        .iter()
-        .flat_map(|endpoint| &endpoint.addresses);
-    let untold = addresses.filter(|address| !previous.contains(address));
-    untold.map(|address| format!("prevResult lacks the address {address}"))
-}
-
 /// The host's routes are read only where some of them are ours.
 fn whole(host: &mut Kernel, record: &Record) -> Result<View, KernelError> {
     let mut ends = record
@@ -79,14 +49,6 @@ fn whole(host: &mut Kernel, record: &Record) -> Result<View, KernelError> {
         true => with_routes(host),
         false => host.view(),
     }
-}
-
-fn with_routes(kernel: &mut Kernel) -> Result<View, KernelError> {
-    let routes = kernel.routes()?;
-    Ok(View {
-        routes,
-        ..kernel.view()?
-    })
 }
 
 /// A host's end that no longer answers for the network.
@@ -121,35 +83,15 @@ impl Views {
 
     fn inside(&self, endpoint: &Endpoint, found: &mut Vec<String>) {
         let name = &endpoint.inside.name;
-        let Some(link) = self.container.link(name.as_str()) else {
-            found.push(format!("the container has no interface {name}"));
-            return;
+        let inside = match Inside::of(&self.container, endpoint) {
+            Ok(inside) => inside,
+            Err(missing) => return found.push(missing),
         };
-        if !is_own(link, &endpoint.inside, endpoint.first_mac) {
-            found.push(format!(
-                "{name} is not the {} that was made",
-                endpoint.inside.kind
-            ));
+        if !is_own(inside.link, &endpoint.inside, endpoint.first_mac) {
+            let kind = &endpoint.inside.kind;
+            found.push(format!("{name} is not the {kind} that was made"));
         }
-        found.extend(unfit(link, endpoint.mtu));
-        for address in &endpoint.addresses {
-            let mut has = self.container.addresses_of(link);
-            if !has.any(|it| it.net() == *address) {
-                let has = self.listed(link, address.addr().is_ipv4());
-                found.push(format!(
-                    "{name} has not the address {address}, it has {has}"
-                ));
-            }
-        }
-        for hop in &endpoint.routes {
-            let wanted = Route::to(hop.destination, Some(hop.gateway));
-            let same = |route: &Route| {
-                route.destination() == wanted.destination() && route.gateway() == wanted.gateway()
-            };
-            if !self.container.routes_of(link).any(same) {
-                found.push(format!("{name} has not the route {wanted}"));
-            }
-        }
+        found.extend(inside.differences());
     }
 
     fn outside(&self, endpoint: &Endpoint, host: &HostEnd, found: &mut Vec<String>) {
@@ -199,16 +141,6 @@ impl Views {
         }
     }
 
-    fn listed(&self, link: &Link, v4: bool) -> String {
-        let addresses = self.container.addresses_of(link);
-        let of_family = addresses.filter(|it| it.net().addr().is_ipv4() == v4);
-        let texts: Vec<String> = of_family.map(ToString::to_string).collect();
-        match texts.as_slice() {
-            [] => "none".to_owned(),
-            addresses => addresses.join(", "),
-        }
-    }
-
     fn no_port(&self, link: &Link, bridge: &str) -> Option<String> {
         let master = link.master.and_then(|index| self.host.numbered(index));
         let name = &link.name;
@@ -221,11 +153,4 @@ impl Views {
             None => Some(format!("{name} is not a port of {bridge}")),
         }
     }
-}
-
-fn unfit(link: &Link, mtu: u32) -> Vec<String> {
-    let name = &link.name;
-    let down = (!link.up).then(|| format!("{name} is down"));
-    let other = (link.mtu != mtu).then(|| format!("{name} has mtu {}, not {mtu}", link.mtu));
-    down.into_iter().chain(other).collect()
 }

@@ -1,13 +1,17 @@
 //! The plugin's fields of the network configuration: galaxy's, and a few of our own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use crate::link::Layer;
-use crate::spec::InterfaceName;
-use crate::state::Folder;
+use super::facts::Facts;
+use super::plan::{Wish, plan};
+use super::release::release;
+use crate::connect::{Connects, Plan, Spaces};
+use crate::link::{Kernel, Layer};
+use crate::spec::{Failure, InterfaceName};
+use crate::state::{Folder, Record};
 
 /// The fields. Empty texts are as good as absent ones.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -87,10 +91,24 @@ impl VlanConfig {
         let others = self.devices.iter().filter(|_| self.device.is_none());
         self.device.iter().chain(others)
     }
+}
 
-    /// Where the records are.
-    pub fn records(&self) -> Folder {
+impl Connects for VlanConfig {
+    fn state_folder(&self) -> &Path {
+        &self.state_folder
+    }
+
+    fn records(&self) -> Folder {
         Folder::at(self.state_folder.join("vlan"))
+    }
+
+    fn decide(wish: &Wish<'_>, spaces: &mut Spaces) -> Result<Plan, Failure> {
+        let facts = Facts::gather(wish.config, &mut spaces.host, &mut spaces.container)?;
+        Ok(plan(wish, &facts, &mut fastrand::Rng::new())?)
+    }
+
+    fn release(&self, record: &Record, host: &mut Kernel) -> Result<(), Failure> {
+        Ok(release(record, host)?)
     }
 }
 

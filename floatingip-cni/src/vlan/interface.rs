@@ -1,19 +1,19 @@
 //! The container's interfaces: what is made for each group of addresses.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::act::{Place, Step};
 use super::config::Switch;
-use super::name::{host_end, next_inside, passing};
-use super::plan::{Group, PlanError, Voice};
+use super::name::host_end;
+use super::plan::PlanError;
 use super::pod::Pod;
 use super::uplink::Uplinks;
-use crate::link::{Address, Change, Kind, Link, Mac, Peer, Rank, Route};
+use crate::connect::{Group, Place, Step, Voice, next_inside, passing, set_up, switch_on};
+use crate::link::{Change, Kind, Link, Mac, Peer, Rank, Route};
 use crate::spec::InterfaceName;
-use crate::state::{End, Endpoint, Hop, HostEnd, Uplink};
+use crate::state::{End, Endpoint, HostEnd, Uplink};
 
 /// What is made.
 #[derive(Default)]
@@ -112,7 +112,7 @@ impl<'a> Interfaces<'a> {
         let end = &host.end.name;
         self.prepare(set(format!("ipv4/conf/{end}/proxy_arp"), "1"));
         self.switch_on(&endpoint, Some(&host.end));
-        for ip in v4(group) {
+        for ip in group.v4() {
             let net = IpNet::from(IpAddr::V4(ip));
             host.routed.push(net);
             self.made.finish.push(Step::host(Change::AddRoute {
@@ -232,6 +232,7 @@ impl<'a> Interfaces<'a> {
             uplink,
             mtu: self.pod.mtu,
             addresses: group.infos.iter().map(|info| info.ip).collect(),
+            function: None,
             routes: group
                 .infos
                 .iter()
@@ -273,10 +274,7 @@ impl<'a> Interfaces<'a> {
             let name = host.name.clone();
             self.prepare(Step::host(Change::Up { name }));
         }
-        // With interfaces in several networks, answers may leave by another one than questions come in by.
-        let filter = format!("ipv4/conf/{name}/rp_filter");
-        self.prepare(inside(set(filter, "0")));
-        self.prepare(Step::container(Change::Up { name }));
+        self.made.prepare.extend(switch_on(&name));
     }
 
     /// The container's own interface asks and announces.
@@ -285,7 +283,7 @@ impl<'a> Interfaces<'a> {
             place: Place::Container,
             link: endpoint.inside.name.clone(),
             mac,
-            ips: v4(group).collect(),
+            ips: group.v4().collect(),
         };
         let mac = endpoint.inside.mac.unwrap_or(endpoint.first_mac);
         self.speak(voice(endpoint.first_mac), voice(mac));
@@ -300,7 +298,7 @@ impl<'a> Interfaces<'a> {
             place: Place::Host,
             link,
             mac: mac.unwrap_or(endpoint.first_mac),
-            ips: v4(group).collect(),
+            ips: group.v4().collect(),
         };
         self.speak(voice.clone(), voice);
     }
@@ -329,44 +327,13 @@ impl<'a> Interfaces<'a> {
             });
         }
         let mut steps: Vec<Step> = changes.into_iter().map(Step::container).collect();
-        if endpoint.addresses.iter().any(|net| net.addr().is_ipv6()) {
-            let of = |setting: &str| format!("ipv6/conf/{name}/{setting}");
-            steps.push(inside(set(of("disable_ipv6"), "0")));
-            // The kernel announces IPv6 addresses itself once it knows that they are free.
-            steps.push(inside(set(of("ndisc_notify"), "1")));
-        }
-        let addresses = endpoint
-            .addresses
-            .iter()
-            .map(|net| self.address(name, *net));
-        let routes = endpoint.routes.iter().map(|hop| route(name, hop));
-        steps.extend(addresses.chain(routes).map(Step::container));
+        steps.extend(set_up(&endpoint, self.pod.probes()));
         self.made.finish.extend(steps);
         self.made.endpoints.push(endpoint);
     }
 
-    fn address(&self, name: &InterfaceName, net: IpNet) -> Change {
-        let address = Address::of(net);
-        let is_v6 = net.addr().is_ipv6();
-        Change::AddAddress {
-            name: name.clone(),
-            address: match is_v6 && !self.pod.probes() {
-                true => address.unprobed(),
-                false => address,
-            },
-        }
-    }
-
     fn prepare(&mut self, step: Step) {
         self.made.prepare.push(step);
-    }
-}
-
-fn route(name: &InterfaceName, hop: &Hop) -> Change {
-    Change::AddRoute {
-        name: name.clone(),
-        route: Route::to(hop.destination, Some(hop.gateway)),
-        rank: Rank::Only,
     }
 }
 
@@ -377,16 +344,5 @@ fn set(setting: String, value: &'static str) -> Step {
         setting,
         value,
         was,
-    })
-}
-
-fn inside(step: Step) -> Step {
-    Step::container(step.change)
-}
-
-fn v4(group: &Group<'_>) -> impl Iterator<Item = Ipv4Addr> {
-    group.infos.iter().filter_map(|info| match info.ip.addr() {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
     })
 }

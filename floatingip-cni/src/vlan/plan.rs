@@ -1,68 +1,18 @@
 //! The whole of an `ADD`, decided before anything is changed.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::net::IpAddr;
 
-use ipnet::IpNet;
-
-use super::act::{Place, Step};
 use super::config::{Switch, VlanConfig};
 use super::facts::Facts;
 use super::interface::Interfaces;
 use super::pod::Pod;
 use super::uplink::Uplinks;
-use crate::link::{Form, Mac};
-use crate::spec::{
-    Attachment, CniResult, Interface, InterfaceName, Ip, IpInfo, IpInfos, NameError, Network, Route,
-};
-use crate::state::{Endpoint, Record, Stage};
+use crate::connect::{self, Plan, groups, result};
+use crate::link::Form;
+use crate::spec::{InterfaceName, NameError};
 
 /// What a runtime wants of this plugin.
-#[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
-    /// The plugin's own configuration.
-    pub config: &'a VlanConfig,
-    /// What all plugins find in it.
-    pub network: &'a Network,
-    /// Which interface of which container.
-    pub attachment: &'a Attachment,
-    /// The container's namespace.
-    pub netns: &'a Path,
-    /// The addresses.
-    pub infos: &'a IpInfos,
-}
-
-/// What is going to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Under the node's lock: all links.
-    pub prepare: Vec<Step>,
-    /// Where others are asked whether the addresses are free.
-    pub probes: Vec<Voice>,
-    /// When nobody has them: addresses and routes.
-    pub finish: Vec<Step>,
-    /// Where it is announced that the addresses are there now.
-    pub announcements: Vec<Voice>,
-    /// In which form.
-    pub form: Form,
-    /// What has to be remembered to undo it all.
-    pub record: Record,
-    /// What the runtime is told.
-    pub result: CniResult,
-}
-
-/// A link that speaks for addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Voice {
-    /// In which namespace the link is.
-    pub place: Place,
-    /// Its name.
-    pub link: InterfaceName,
-    /// The hardware address that it speaks as.
-    pub mac: Mac,
-    /// The addresses.
-    pub ips: Vec<Ipv4Addr>,
-}
+pub type Wish<'a> = connect::Wish<'a, VlanConfig>;
 
 /// Why nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -158,13 +108,6 @@ fn no_device(names: &[InterfaceName]) -> String {
     }
 }
 
-/// Addresses for one interface: one of a family at most, all of one VLAN.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group<'a> {
-    pub(super) vlan: u16,
-    pub(super) infos: Vec<&'a IpInfo>,
-}
-
 /// Decides an `ADD`.
 ///
 /// # Errors
@@ -184,106 +127,17 @@ pub fn plan(wish: &Wish<'_>, facts: &Facts, rng: &mut fastrand::Rng) -> Result<P
         interfaces.add(&group)?;
     }
     let made = interfaces.finish();
-    let record = record(wish, made.endpoints);
+    let record = wish.record(made.endpoints);
     Ok(Plan {
         result: result(&record, wish),
         prepare: made.prepare,
+        carriers: Vec::new(),
         probes: made.probes,
         finish: made.finish,
         announcements: made.announcements,
-        form: form(wish.config),
+        form: Form::asked(wish.config.gratuitous_arp_request),
         record,
     })
-}
-
-fn form(config: &VlanConfig) -> Form {
-    if config.gratuitous_arp_request {
-        Form::Request
-    } else {
-        Form::Reply
-    }
-}
-
-/// An address is put beside one of the other family in the same VLAN; two of one family are two networks, as galaxy
-/// has it, each with an interface of its own.
-pub(super) fn groups(infos: &[IpInfo]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for info in infos {
-        let is_v4 = info.ip.addr().is_ipv4();
-        let fits = |group: &&mut Group<'_>| {
-            let same = |other: &IpInfo| other.ip.addr().is_ipv4() == is_v4;
-            group.vlan == info.vlan && !group.infos.iter().any(|other| same(other))
-        };
-        match groups.iter_mut().find(fits) {
-            Some(group) => group.infos.push(info),
-            None => groups.push(Group {
-                vlan: info.vlan,
-                infos: vec![info],
-            }),
-        }
-    }
-    groups
-}
-
-fn record(wish: &Wish<'_>, endpoints: Vec<Endpoint>) -> Record {
-    Record {
-        network: wish.network.name.clone(),
-        container: wish.attachment.container.clone(),
-        interface: wish.attachment.interface.clone(),
-        netns: wish.netns.to_owned(),
-        stage: Stage::Begun,
-        endpoints,
-    }
-}
-
-/// Each interface of the container, followed by the host's end of it.
-fn result(record: &Record, wish: &Wish<'_>) -> CniResult {
-    let mut result = CniResult {
-        dns: wish.network.dns.clone(),
-        ..CniResult::default()
-    };
-    for endpoint in &record.endpoints {
-        let interface = result.interfaces.len();
-        let sandbox = wish.netns.display().to_string();
-        result.interfaces.push(Interface {
-            name: endpoint.inside.name.to_string(),
-            mac: endpoint.inside.mac.unwrap_or(endpoint.first_mac),
-            mtu: endpoint.mtu,
-            sandbox: Some(sandbox),
-        });
-        result
-            .interfaces
-            .extend(endpoint.host.as_ref().and_then(|host| {
-                Some(Interface {
-                    name: host.end.name.to_string(),
-                    mac: host.end.mac?,
-                    mtu: endpoint.mtu,
-                    sandbox: None,
-                })
-            }));
-        result
-            .ips
-            .extend(ips(endpoint, wish.infos.as_slice(), interface));
-        result
-            .routes
-            .extend(endpoint.routes.iter().map(|hop| Route {
-                destination: hop.destination,
-                gateway: hop.gateway,
-                interface,
-            }));
-    }
-    result
-}
-
-fn ips(endpoint: &Endpoint, infos: &[IpInfo], interface: usize) -> Vec<Ip> {
-    let of = |address: &IpNet| infos.iter().find(|info| info.ip == *address);
-    let infos = endpoint.addresses.iter().filter_map(of);
-    let ips = infos.map(|info| Ip {
-        address: info.ip,
-        gateway: info.gateway,
-        interface,
-    });
-    ips.collect()
 }
 
 #[cfg(test)]

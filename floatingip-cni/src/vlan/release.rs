@@ -1,46 +1,7 @@
 //! Undoing an `ADD`, from what was written down of it.
 
-use super::config::VlanConfig;
 use crate::link::{Change, Kernel, KernelError, Link, Mac, Netns, View};
-use crate::spec::{Attachment, Failure, Network};
-use crate::state::{End, Endpoint, Lock, Record};
-
-/// `DEL`: what was made for this attachment is no longer there, and nothing else is touched. Needs neither namespace
-/// nor device, and may be called as often as one likes.
-///
-/// # Errors
-/// The kernel refuses to remove a link, or the record cannot be read.
-pub fn del(config: &VlanConfig, network: &Network, attachment: &Attachment) -> Result<(), Failure> {
-    let records = config.records();
-    if records.read(&network.name, attachment)?.is_none() {
-        return Ok(());
-    }
-    let _lock = Lock::take(&config.state_folder, Lock::PATIENCE)?;
-    if let Some(record) = records.read(&network.name, attachment)? {
-        release(&record, &mut Kernel::here()?)?;
-        records.forget(&network.name, attachment)?;
-    }
-    Ok(())
-}
-
-/// `GC`: as `DEL` for every attachment of this network that is not listed. Goes on after a failure.
-///
-/// # Errors
-/// There is no list, or an attachment could not be undone; the first one that was not is told.
-pub fn gc(config: &VlanConfig, network: &Network) -> Result<(), Failure> {
-    let valid = network.valid()?;
-    let records = config.records().all(&network.name)?;
-    let is_valid = |record: &Record| valid.iter().any(|attachment| record.is_of(attachment));
-    let stale = records.iter().filter(|record| !is_valid(record));
-    let undone = stale.map(|record| del(config, network, &record.attachment()));
-    let failed: Vec<Failure> = undone.filter_map(Result::err).collect();
-    let others = failed.len().saturating_sub(1);
-    match failed.into_iter().next() {
-        None => Ok(()),
-        Some(first) if others == 0 => Err(first),
-        Some(first) => Err(first.with_details(format!("and {others} more could not be removed"))),
-    }
-}
+use crate::state::{End, Endpoint, Record};
 
 /// Removes the links of a record, those that are there and are its own. The caller has the node's lock.
 ///
@@ -100,9 +61,4 @@ fn remove(kernel: &mut Kernel, end: &End, found: Option<&Link>) -> Result<(), Ke
         Err(KernelError::Refused { errno, .. }) if errno == rustix::io::Errno::NODEV => Ok(()),
         other => other,
     }
-}
-
-/// What a runtime is told where an `ADD` failed and could not be undone either.
-pub(super) fn left_over(error: &KernelError) -> String {
-    format!("what was made could not be removed: {error}; the next DEL tries again")
 }

@@ -1,6 +1,7 @@
 //! `STATUS`: only what will not get better by itself, as a runtime takes the node out of service for it.
 
 use super::config::VlanConfig;
+use crate::connect::Connects as _;
 use crate::link::{Kernel, KernelError};
 use crate::spec::{Code, Failure};
 

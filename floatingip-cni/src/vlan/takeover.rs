@@ -11,9 +11,9 @@
 //!    routes are used.
 //! 3. The device's routes and addresses, which nobody uses any more, are removed.
 
-use super::act::Step;
 use super::facts::Facts;
 use super::plan::PlanError;
+use crate::connect::Step;
 use crate::link::{Address, Change, Kind, Link, Rank, Route};
 use crate::spec::InterfaceName;
 

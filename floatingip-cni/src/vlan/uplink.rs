@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::act::Step;
 use super::config::{Switch, VlanConfig};
 use super::facts::Facts;
 use super::name::numbered;
 use super::plan::PlanError;
 use super::takeover::Takeover;
+use crate::connect::Step;
 use crate::link::{Change, Kind, Link};
 use crate::spec::InterfaceName;
 use crate::state::Uplink;

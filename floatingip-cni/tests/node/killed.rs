@@ -4,8 +4,8 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use floatingip_cni::connect::{Plan, carry_out};
 use floatingip_cni::state::Folder;
-use floatingip_cni::vlan::{Plan, carry_out};
 use serde_json::json;
 
 use super::lab::{Call, Lab};

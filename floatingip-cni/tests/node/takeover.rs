@@ -1,8 +1,9 @@
 //! The host's address moves to a bridge, and the host answers at every moment of that.
 
+use floatingip_cni::connect::{Plan, carry_out};
 use floatingip_cni::link::{Kernel, Netns};
 use floatingip_cni::spec::{Args, Network};
-use floatingip_cni::vlan::{Facts, Plan, VlanConfig, Wish, carry_out, plan};
+use floatingip_cni::vlan::{Facts, VlanConfig, Wish, plan};
 use serde_json::json;
 
 use super::lab::{Call, DEVICE, HOST_IP, Lab, OUTSIDE_IP};

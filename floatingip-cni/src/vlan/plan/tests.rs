@@ -1,10 +1,14 @@
 //! Decisions, without a kernel.
 
+use std::path::Path;
+
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::link::{Address, Link, View};
-use crate::spec::{Args, ContainerId};
+use crate::connect::{Place, Step};
+use crate::link::{Address, Link, Mac, View};
+use crate::spec::{Args, Attachment, ContainerId, IpInfos, Network};
 
 /// `ip`, with `@vlan` where it has one; the gateway ends in 1.
 fn infos(ips: &[&str]) -> IpInfos {

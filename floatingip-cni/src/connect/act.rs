@@ -31,6 +31,15 @@ pub struct Broken {
     pub left: Vec<String>,
 }
 
+impl Place {
+    fn other(self) -> Self {
+        match self {
+            Self::Host => Self::Container,
+            Self::Container => Self::Host,
+        }
+    }
+}
+
 impl Step {
     /// In the node's namespace.
     pub fn host(change: Change) -> Self {
@@ -48,6 +57,7 @@ impl Step {
     pub fn undo(&self) -> Option<Self> {
         let place = match &self.change {
             Change::Create { kind, .. } if kind.lands_inside() => Place::Container,
+            Change::Move { .. } => self.place.other(),
             _ => self.place,
         };
         let change = self.change.undo()?;

@@ -1,0 +1,19 @@
+//! Where a pod's addresses come from.
+
+use crate::spec::{Args, Code, Failure, IpInfos, Network};
+
+/// From the arguments, as galaxy's daemon passes them, else from the annotations that a runtime passes on.
+pub(super) fn addresses(network: &Network, args: &Args) -> Result<IpInfos, Failure> {
+    let found = args.ip_infos()?;
+    let found = found.map_or_else(|| network.annotated(), |infos| Ok(Some(infos)))?;
+    found.ok_or_else(|| match &network.ipam {
+        Some(kind) => Failure::new(
+            Code::UnsupportedField,
+            format!("CNI_ARGS has no ipinfos, and addresses of the IPAM plugin {kind} are not supported"),
+        ),
+        None => Failure::new(
+            Code::InvalidEnvironment,
+            "the pod has no floating IP: CNI_ARGS has no ipinfos, nor has a pod annotation of runtimeConfig; does it request tke.cloud.tencent.com/eni-ip, and was it bound by the floating-IP scheduler extender?",
+        ),
+    })
+}

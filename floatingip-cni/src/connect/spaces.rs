@@ -1,0 +1,143 @@
+//! Both namespaces of an `ADD`: where others are asked, waited for and told.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::act::Place;
+use super::plan::{Plan, Voice};
+use crate::link::{self, Kernel, KernelError, Neighbour, Netns};
+use crate::spec::{Code, Failure, InterfaceName};
+use crate::state::Record;
+
+/// The node's namespace and the container's.
+#[derive(Debug)]
+pub struct Spaces {
+    /// The node's.
+    pub host: Kernel,
+    /// The container's.
+    pub container: Kernel,
+}
+
+/// How long IPv6 addresses may be tentative: the kernel waits up to a second, asks once, and waits another.
+const TENTATIVE: Duration = Duration::from_secs(5);
+
+/// How long a card may take to have a carrier once its link is switched on: some negotiate for seconds.
+const CARRIER: Duration = Duration::from_secs(8);
+/// Between two looks at what the kernel is waited for.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Spaces {
+    /// # Errors
+    /// The container's cannot be entered.
+    pub(crate) fn open(netns: &Path) -> Result<Self, KernelError> {
+        Ok(Self {
+            host: Kernel::here()?,
+            container: Kernel::inside(Netns::open(netns)?)?,
+        })
+    }
+
+    /// What is said before is lost.
+    pub(super) fn await_carriers(&mut self, links: &[InterfaceName]) -> Result<(), Failure> {
+        let since = Instant::now();
+        for name in links {
+            while !self.container.link(name)?.is_some_and(|link| link.carrier) {
+                if since.elapsed() > CARRIER {
+                    return Err(no_carrier(name));
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    /// All at the same time.
+    pub(super) fn ask(&self, voices: &[Voice]) -> Result<Option<Neighbour>, Failure> {
+        let asked = |voice: &Voice| {
+            let ask = || link::probe(voice.link.as_str(), voice.mac, &voice.ips);
+            self.at(voice.place).run(ask).map_err(KernelError::from)
+        };
+        let answers: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = voices
+                .iter()
+                .map(|voice| scope.spawn(|| asked(voice)))
+                .collect();
+            threads.into_iter().map(|thread| thread.join()).collect()
+        });
+        for answer in answers {
+            let answer =
+                answer.unwrap_or_else(|_| Ok(Err(io::Error::other("its thread ended early"))));
+            let answer = answer?.map_err(|error| {
+                let what = "it cannot be asked whether the addresses are free (duplicate_address_probe: false leaves that out)";
+                Failure::new(Code::Io, format!("{what}: {error}"))
+            })?;
+            if answer.is_some() {
+                return Ok(answer);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The kernel itself asks whether they are free.
+    pub(super) fn await_ipv6(&mut self, record: &Record) -> Result<(), Failure> {
+        let wanted: Vec<IpAddr> = record
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| &endpoint.addresses)
+            .map(ipnet::IpNet::addr)
+            .filter(IpAddr::is_ipv6)
+            .collect();
+        let since = Instant::now();
+        while !wanted.is_empty() {
+            let all = self.container.addresses()?;
+            let mut own = all.iter().filter(|it| wanted.contains(&it.net().addr()));
+            if let Some(taken) = own.clone().find(|address| address.is_taken()) {
+                let ip = taken.net().addr();
+                return Err(Failure::new(
+                    Code::AddressInUse,
+                    format!(
+                        "{ip} is used on this network already: find that machine and take the address from it, or release the address"
+                    ),
+                ));
+            }
+            if !own.any(link::Address::is_tentative) {
+                return Ok(());
+            }
+            if since.elapsed() > TENTATIVE {
+                return Err(Failure::new(
+                    Code::TryAgain,
+                    "the kernel does not find out whether the IPv6 addresses are free: has the link a carrier?",
+                ));
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// As well as it can be done: neighbours find out without it, only later.
+    pub(super) fn announce(&self, plan: &Plan) {
+        for voice in &plan.announcements {
+            let say = || link::announce(voice.link.as_str(), voice.mac, &voice.ips, plan.form);
+            let _ = self.at(voice.place).run(say);
+        }
+    }
+
+    fn at(&self, place: Place) -> &Kernel {
+        match place {
+            Place::Host => &self.host,
+            Place::Container => &self.container,
+        }
+    }
+}
+
+fn no_carrier(name: &InterfaceName) -> Failure {
+    let limit = CARRIER.as_secs();
+    Failure::new(
+        Code::TryAgain,
+        format!(
+            "{name} has no carrier after {limit} s: is the card's cable plugged, and its link up?"
+        ),
+    )
+}
