@@ -1,7 +1,7 @@
 //! Virtual functions of the card.
 
-use crate::process::ip;
-use crate::scene::{CARD, Netns, Scene};
+use crate::process::{eventually, ip};
+use crate::scene::{CARD, Netns, Scene, is_link};
 
 #[test]
 #[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
@@ -42,9 +42,7 @@ fn a_function_comes_back_from_a_deleted_namespace_under_the_name_it_had_there() 
     let functions = scene.functions(1);
     let container = container(&scene, 0, &functions[0], 2);
     ip(&format!("netns delete {}", container.name()));
-    crate::process::eventually("net1 is the host's", || {
-        crate::scene::is_link("net1").then_some(())
-    });
+    eventually("net1 is the host's", || is_link("net1").then_some(()));
 }
 
 /// The administrator's MAC comes after the link's own: the other order is refused.

@@ -10,16 +10,20 @@ use crate::wire::Wire;
 
 /// The card of the host, which is also the physical function.
 pub(crate) const CARD: &str = "eth0";
-/// The card at the other end of the wire.
-pub(crate) const PEER: &str = "eth1";
+
+/// Its hardware address.
+pub(crate) const CARD_MAC: &str = "52:54:00:00:00:01";
 
 /// The kernel of the virtual machine has this among its arguments: a real host would lose its network.
 const MACHINE: &str = "floatingip.vm-test";
 
+/// Where the plugins keep what they made; the links are gone with the test.
+const RECORDS: &str = "/run/floatingip";
+
 /// The machine has one pair of cards.
 static CARDS: Mutex<()> = Mutex::new(());
 
-/// The two cards, up and as they came, for one test.
+/// The two cards, up and without anything on them, for one test.
 pub(crate) struct Scene {
     pub(crate) wire: Wire,
     containers: RefCell<Vec<Netns>>,
@@ -27,17 +31,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Waits for the cards, which come back by and by from the namespaces of an earlier test.
+    /// The cards stay up from one test to the next: a link takes a second to come up.
     pub(crate) fn new() -> Self {
         let arguments = fs::read_to_string("/proc/cmdline").unwrap();
         assert!(arguments.contains(MACHINE), "run `cargo xtask vm-test`");
         let cards = CARDS.lock().unwrap_or_else(PoisonError::into_inner);
-        for card in [CARD, PEER] {
-            eventually(&format!("{card} is there"), || is_link(card).then_some(()));
-        }
         ip(&format!("link set {CARD} up"));
         Self {
-            wire: Wire::new(),
+            wire: Wire::of_card(),
             containers: RefCell::default(),
             _cards: cards,
         }
@@ -79,8 +80,8 @@ impl Drop for Scene {
             run(&format!("ip link delete {link}"));
         }
         let _ = fs::write(device("sriov_numvfs"), "0");
+        let _ = fs::remove_dir_all(RECORDS);
         run(&format!("ip address flush dev {CARD}"));
-        run(&format!("ip link set {CARD} down"));
     }
 }
 
@@ -89,12 +90,23 @@ impl Drop for Scene {
 pub(crate) struct Netns(String);
 
 impl Netns {
-    /// The namespace, with its loopback up. Only a scene, or a wire, takes it down.
+    /// The namespace, with its loopback up. Nothing takes it down by itself.
     pub(crate) fn new(name: &str) -> Self {
         ip(&format!("netns add {name}"));
         let netns = Self(name.to_owned());
         netns.ip("link set lo up");
         netns
+    }
+
+    /// The namespace of that name, which was made before.
+    pub(crate) fn existing(name: &str) -> Option<Self> {
+        let there = Path::new("/run/netns").join(name).exists();
+        there.then(|| Self(name.to_owned()))
+    }
+
+    /// The file by which a runtime names it.
+    pub(crate) fn path(&self) -> String {
+        format!("/run/netns/{}", self.0)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -104,6 +116,13 @@ impl Netns {
     /// Runs `ip` in it.
     pub(crate) fn ip(&self, line: &str) -> String {
         ip(&format!("-netns {} {line}", self.0))
+    }
+
+    /// Sets one of its settings.
+    pub(crate) fn set(&self, setting: &str) {
+        let line = format!("ip netns exec {} busybox sysctl -w {setting}", self.0);
+        let (success, said) = run(&line);
+        assert!(success, "{line}: {said}");
     }
 
     /// Moves a link of the host into it, with a new name and an address, and sets it up.

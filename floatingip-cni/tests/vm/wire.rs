@@ -1,22 +1,40 @@
 //! The other end of the wire: what is seen on it, and who answers there.
 
+use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 
-use crate::process::run;
-use crate::scene::{Netns, PEER};
+use crate::process::{ip, run};
+use crate::scene::Netns;
+
+/// The card at this end.
+const PEER: &str = "eth1";
+/// Its hardware address.
+pub(crate) const PEER_MAC: &str = "52:54:00:00:00:02";
+const NETNS: &str = "wire";
 
 /// The namespace with the second card.
 pub(crate) struct Wire {
     netns: Netns,
+    vlans: RefCell<Vec<String>>,
 }
 
 impl Wire {
-    pub(crate) fn new() -> Self {
-        let netns = Netns::new("wire");
-        crate::process::ip(&format!("link set {PEER} netns {}", netns.name()));
+    /// The first test moves the card, which stays for those after it.
+    pub(crate) fn of_card() -> Self {
+        Self {
+            netns: Netns::existing(NETNS).unwrap_or_else(Self::far_end),
+            vlans: RefCell::default(),
+        }
+    }
+
+    fn far_end() -> Netns {
+        let netns = Netns::new(NETNS);
+        ip(&format!("link set {PEER} netns {NETNS}"));
+        // An address answers in its own VLAN alone.
+        netns.set("net.ipv4.conf.all.arp_ignore=1");
         netns.ip(&format!("link set {PEER} up"));
-        Self { netns }
+        netns
     }
 
     /// Answers at `address` in a VLAN.
@@ -27,6 +45,7 @@ impl Wire {
         ));
         self.netns.ip(&format!("address add {address} dev {name}"));
         self.netns.ip(&format!("link set {name} up"));
+        self.vlans.borrow_mut().push(name);
     }
 
     /// The namespace itself, to look from.
@@ -42,7 +61,9 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        run(&format!("ip netns delete {}", self.netns.name()));
+        for vlan in self.vlans.borrow().iter() {
+            run(&format!("ip -netns {NETNS} link delete {vlan}"));
+        }
     }
 }
 

@@ -16,8 +16,8 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 pub(super) struct Guest {
     /// The tests.
     pub(super) tests: PathBuf,
-    /// The plugin that they call.
-    pub(super) plugin: PathBuf,
+    /// All plugins: which one it is the name says that it is called by.
+    pub(super) plugins: PathBuf,
 }
 
 impl Guest {
@@ -44,7 +44,7 @@ impl Guest {
         let messages = process::output(&mut cargo)?;
         Ok(Self {
             tests: executable(&messages, TESTS)?,
-            plugin: executable(&messages, PACKAGE)?,
+            plugins: executable(&messages, PACKAGE)?,
         })
     }
 }

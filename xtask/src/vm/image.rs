@@ -18,6 +18,9 @@ const INIT: &str = include_str!("init.sh");
 const PROGRAMS: &[(&str, &str)] = &[("bin/ip", "bin/ip"), ("usr/bin/tcpdump", "bin/tcpdump")];
 const BUSYBOX: &str = "bin/busybox";
 
+/// The names that the plugins are called by.
+const PLUGINS: &[&str] = &["galaxy-k8s-vlan"];
+
 const MOUNT_POINTS: &[&str] = &["dev", "proc", "sys", "run", "tmp", "var/lib"];
 
 /// The archive that the kernel unpacks.
@@ -43,7 +46,10 @@ pub(super) fn assemble(parts: &Parts, guest: &Guest, names: &[String]) -> Result
         put_with_libraries(&mut archive, parts, source, name)?;
     }
     put(&mut archive, "bin/vm-tests", &guest.tests)?;
-    put(&mut archive, "bin/galaxy-k8s-vlan", &guest.plugin)?;
+    put(&mut archive, "opt/cni/bin/floatingip-cni", &guest.plugins)?;
+    for name in PLUGINS {
+        archive.link(&format!("opt/cni/bin/{name}"), "floatingip-cni")?;
+    }
     archive.finish()
 }
 
