@@ -7,6 +7,7 @@ mod counters;
 mod desk;
 mod doubt;
 mod drains;
+mod gathering;
 mod rounds;
 mod work;
 

@@ -19,10 +19,8 @@ use super::super::tables::{self, Tables};
 use super::app::Shown;
 use super::counters::Counters;
 use super::doubt::Doubt;
+use super::gathering::Gathering;
 use super::work::{Job, Verdict, Work};
-
-/// The most jobs in one transaction. At a few writes a job it stays well below what a flush costs.
-const GROUP: usize = 512;
 
 /// How often the journal loses what is too old while nothing is changed.
 const TEND_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -101,15 +99,17 @@ impl Desk {
     }
 
     pub(super) fn serve(&self, jobs: &mpsc::Receiver<Job>) {
+        let mut gathering = Gathering::default();
         loop {
-            let first = match jobs.recv_timeout(self.until_due()) {
-                Ok(first) => Some(first),
-                // Nobody asks for anything: the journal is looked after.
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let group = first.into_iter().chain(jobs.try_iter());
-            self.write(group.take(GROUP).collect());
+            let commit = self.counters.counts().last_commit;
+            let group =
+                match gathering.next(|wait| jobs.recv_timeout(wait), self.until_due(), commit) {
+                    Ok(group) => group,
+                    // Nobody asks for anything: the journal is looked after.
+                    Err(RecvTimeoutError::Timeout) => Vec::new(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+            self.write(group);
         }
     }
 
