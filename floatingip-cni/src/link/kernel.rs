@@ -232,12 +232,7 @@ impl Kernel {
         };
         let request = self.request(change, inside)?;
         match self.talk.ask(&request, || change.to_string(), module) {
-            // The kernel adds the route to a subnet with an address, and knows this one to be the same.
-            Err(KernelError::Refused { errno, .. })
-                if errno == Errno::EXIST && may_be_there(change) =>
-            {
-                Ok(())
-            }
+            Err(KernelError::Refused { errno, .. }) if is_moot(change, errno) => Ok(()),
             answer => answer.map(drop),
         }
     }
@@ -331,12 +326,15 @@ impl Kernel {
     }
 }
 
-fn may_be_there(change: &Change) -> bool {
-    let rank = match change {
-        Change::AddRoute { rank, .. } => Some(*rank),
-        _ => None,
-    };
-    rank == Some(Rank::First)
+/// What was asked for is so already: the kernel adds and removes some of it with other things, as the route to a subnet
+/// with an address, or IPv6 addresses with the switch of their link.
+fn is_moot(change: &Change, errno: Errno) -> bool {
+    match change {
+        Change::AddRoute { rank, .. } => *rank == Rank::First && errno == Errno::EXIST,
+        Change::RemoveAddress { .. } => errno == Errno::ADDRNOTAVAIL,
+        Change::RemoveRoute { .. } => errno == Errno::SRCH,
+        _ => false,
+    }
 }
 
 fn refused_file(what: String, error: &io::Error) -> KernelError {

@@ -103,6 +103,20 @@ impl Route {
             && self.metric() == other.metric()
     }
 
+    /// The same, before others to the same place: IPv6 has no order but that of metrics.
+    #[must_use]
+    pub fn before(mut self) -> Self {
+        let is_v6 = self.destination().addr().is_ipv6();
+        for attribute in &mut self.0.attributes {
+            if let RouteAttribute::Priority(metric) = attribute
+                && is_v6
+            {
+                *metric = metric.saturating_sub(1).max(1);
+            }
+        }
+        self
+    }
+
     fn table(&self) -> u32 {
         let table = self.attribute(|it| match it {
             RouteAttribute::Table(table) => Some(*table),

@@ -205,7 +205,8 @@ impl<'a> Takeover<'a> {
                 .flat_map(|bridge| self.facts.host.routes_of(bridge));
             present.any(|route| route.agrees(wanted))
         };
-        let missing = self.routes().into_iter().filter(|route| !has(route));
+        let routes = self.routes().into_iter().cloned().map(Route::before);
+        let missing = routes.filter(|route| !has(route));
         let (straight, by_gateway): (Vec<_>, Vec<_>) =
             missing.partition(|route| route.gateway().is_none());
         // Each goes before the last: backwards, so that they stay in their order.
@@ -215,7 +216,7 @@ impl<'a> Takeover<'a> {
             .chain(by_gateway.into_iter().rev());
         let changes = ordered.map(|route| Change::AddRoute {
             name: self.bridge.clone(),
-            route: route.clone(),
+            route,
             rank: Rank::First,
         });
         changes.collect()

@@ -12,6 +12,8 @@ use super::space::Space;
 /// The addresses that the tests' device has, all of which have to survive.
 const SECOND_IP: &str = "10.9.0.11";
 const ELSEWHERE: &str = "10.77.0.1";
+const V6: &str = "fd09::10";
+const OUTSIDE_V6: &str = "fd09::1";
 
 /// A node with two addresses, and routes by a gateway; the gateway has an address elsewhere.
 fn lab() -> Option<Lab> {
@@ -22,6 +24,10 @@ fn lab() -> Option<Lab> {
         .ip(&format!("route add 10.77.0.0/16 via {OUTSIDE_IP} metric 5"));
     lab.outside
         .ip(&format!("address add {ELSEWHERE}/32 dev lo"));
+    lab.host
+        .ip(&format!("address add {V6}/64 dev {DEVICE} nodad"));
+    lab.outside
+        .ip(&format!("address add {OUTSIDE_V6}/64 dev out0 nodad"));
     Some(lab)
 }
 
@@ -59,10 +65,10 @@ pub(crate) fn with_kernels<T: Send>(
 
 #[track_caller]
 fn assert_host_answers(lab: &Lab, moment: &str) {
-    for ip in [HOST_IP, SECOND_IP] {
+    for ip in [HOST_IP, SECOND_IP, V6] {
         assert!(lab.outside.reaches(&lab.host, ip), "{ip} {moment}");
     }
-    for ip in [OUTSIDE_IP, ELSEWHERE] {
+    for ip in [OUTSIDE_IP, ELSEWHERE, OUTSIDE_V6] {
         assert!(lab.host.reaches(&lab.outside, ip), "to {ip} {moment}");
     }
 }
