@@ -14,5 +14,7 @@ mod links;
 mod plugin;
 mod process;
 mod scene;
+mod sriov;
+mod sriov_undo;
 mod vlan;
 mod wire;

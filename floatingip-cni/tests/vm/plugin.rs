@@ -1,7 +1,7 @@
 //! The plugin as a runtime calls it.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -83,13 +83,44 @@ impl Pod {
     }
 
     fn call(&self, verb: &str) -> (bool, String) {
+        self.start(verb, &self.netns.path()).ends()
+    }
+
+    /// Calls the plugin without a namespace, as a runtime does once that is gone.
+    #[track_caller]
+    pub(crate) fn is_forgotten(&self) {
+        let (success, printed) = self.start("DEL", "").ends();
+        assert!(success, "DEL: {printed}");
+    }
+
+    /// Begins to call the plugin.
+    pub(crate) fn begin(&self, verb: &str) -> Running {
+        self.start(verb, &self.netns.path())
+    }
+
+    /// Sets a field of the configuration.
+    pub(crate) fn set(&mut self, field: &str, value: Value) {
+        self.config[field] = value;
+    }
+
+    /// What a runtime passes on with the call.
+    pub(crate) fn args(&self) -> &str {
+        &self.args
+    }
+
+    /// What a runtime calls the plugin with.
+    pub(crate) fn input(&self) -> String {
+        self.config.to_string()
+    }
+
+    fn start(&self, verb: &str, netns: &str) -> Running {
         let plugin = self.config["type"].as_str().unwrap();
         let mut child = Command::new(format!("{FOLDER}/{plugin}"))
             .env_clear()
             .env("CNI_COMMAND", verb)
             .env("CNI_CONTAINERID", self.netns.name())
             .env("CNI_IFNAME", INTERFACE)
-            .env("CNI_NETNS", self.netns.path())
+            .env("CNI_NETNS", netns)
             .env("CNI_ARGS", &self.args)
             .env("CNI_PATH", FOLDER)
             .stdin(Stdio::piped())
@@ -99,9 +130,24 @@ impl Pod {
         let config = self.config.to_string();
         let mut input = child.stdin.take().unwrap();
         input.write_all(config.as_bytes()).unwrap();
-        drop(input);
-        let output = child.wait_with_output().unwrap();
+        Running(child)
+    }
+}
+
+/// A call that has begun.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Whether it worked, and what it printed.
+    pub(crate) fn ends(self) -> (bool, String) {
+        let output = self.0.wait_with_output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         (output.status.success(), printed)
+    }
+
+    /// Ends it wherever it is.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
     }
 }

@@ -62,6 +62,16 @@ impl Scene {
         name
     }
 
+    /// What the card does for its functions, and what their links are: what may not change by a pod that came and went.
+    pub(crate) fn functions_as_they_are(&self) -> String {
+        let settings = ip(&format!("link show {CARD}"));
+        let settings = settings.lines().filter(|line| line.contains("vf "));
+        let links = (0..).map_while(function);
+        let links = links.map(|name| ip(&format!("-brief link show {name}")));
+        let settings = settings.map(ToOwned::to_owned);
+        settings.chain(links).collect::<Vec<_>>().join("\n")
+    }
+
     /// Enables virtual functions, and returns the names of their links.
     pub(crate) fn functions(&self, count: usize) -> Vec<String> {
         fs::write(device("sriov_numvfs"), count.to_string()).unwrap();

@@ -19,7 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[("bin/ip", "bin/ip"), ("usr/bin/tcpdump", "b
 const BUSYBOX: &str = "bin/busybox";
 
 /// The names that the plugins are called by.
-const PLUGINS: &[&str] = &["galaxy-k8s-vlan"];
+const PLUGINS: &[&str] = &["galaxy-k8s-vlan", "galaxy-k8s-sriov"];
 
 const MOUNT_POINTS: &[&str] = &["dev", "proc", "sys", "run", "tmp", "var/lib"];
 
