@@ -25,7 +25,7 @@ pub struct Spaces {
 const TENTATIVE: Duration = Duration::from_secs(5);
 
 /// How long a card may take to have a carrier once its link is switched on: some negotiate for seconds.
-const CARRIER: Duration = Duration::from_secs(8);
+const CARRIER: Duration = Duration::from_secs(5);
 /// Between two looks at what the kernel is waited for.
 const PAUSE: Duration = Duration::from_millis(20);
 

@@ -35,7 +35,13 @@ pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), Failure>
             fetch(&record.netns, endpoint, function, host)?;
         }
         let link = await_link(&device, function)?;
-        restore(function, link, host)?;
+        // The card's link may have got another name meanwhile.
+        let card = link_in(&device.join("physfn"));
+        let function = Function {
+            card: card.unwrap_or_else(|| function.card.clone()),
+            ..function.clone()
+        };
+        restore(&function, link, host)?;
     }
     Ok(())
 }
