@@ -9,7 +9,7 @@ use super::parts::Parts;
 use crate::process::{self, Printed};
 
 /// How long it may take from power on to the end, with other builds on the same processors.
-const SECONDS: u32 = 240;
+const SECONDS: u32 = 420;
 
 /// Tests that would do harm on a real host look for the last word.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet loglevel=3 floatingip.vm-test";
