@@ -20,10 +20,11 @@ const PRIVATE_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0
 
 /// The steps that switch an interface on.
 pub(crate) fn switch_on(name: &InterfaceName) -> [Step; 2] {
-    // With interfaces in several networks, answers may leave by another one than questions come in by.
+    // With interfaces in several networks, answers may leave by another one than questions come in by. Of this value
+    // and that of all links the kernel takes the greater: 0 would not do.
     let filter = Change::Set {
         setting: format!("ipv4/conf/{name}/rp_filter"),
-        value: "0",
+        value: "2",
         was: None,
     };
     let name = name.clone();

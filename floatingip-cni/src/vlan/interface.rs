@@ -257,6 +257,8 @@ impl<'a> Interfaces<'a> {
             mtu: Some(endpoint.mtu),
             kind: Kind::Veth { peer },
         }));
+        let ignore = Change::IgnoreAdvertisements { name: name.clone() };
+        self.prepare(Step::host(ignore));
         Ok(HostEnd {
             end: End {
                 name,

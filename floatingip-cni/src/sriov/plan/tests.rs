@@ -105,7 +105,7 @@ fn a_function_is_handed_over_before_it_takes_its_hardware_address() {
         [
             "give function 0 of eth0 VLAN 2",
             "move vf0 to the other namespace as eth0",
-            "set net/ipv4/conf/eth0/rp_filter to 0 in the container",
+            "set net/ipv4/conf/eth0/rp_filter to 2 in the container",
             "switch eth0 on in the container",
         ]
     );
