@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::config::{Switch, VlanConfig};
-use crate::link::{Kernel, KernelError, View};
+use crate::link::{Address, Kernel, KernelError, Link, Route, View};
+
+/// The settings of a link by which it listens to routers' advertisements.
+pub(super) const HEED_ADVERTISEMENTS: [&str; 2] = ["accept_ra", "autoconf"];
 
 /// What an `ADD` is decided from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,9 @@ impl Facts {
         {
             facts.host.routes = host.routes()?;
         }
-        for setting in settings(config) {
+        let mut wanted = facts.routing(config);
+        wanted.extend(facts.advertised());
+        for setting in wanted {
             if let Some(value) = host.setting(&setting)? {
                 facts.settings.insert(setting, value);
             }
@@ -57,21 +62,38 @@ impl Facts {
         links.any(|link| self.host.addresses_of(link).next().is_some())
     }
 
+    /// Whether the device answers for others already.
+    fn routing(&self, config: &VlanConfig) -> Vec<String> {
+        if config.switch != Switch::Pure {
+            return Vec::new();
+        }
+        let of = |link: &str, name: &str| format!("ipv4/conf/{link}/{name}");
+        let mut settings = vec!["ipv4/ip_forward".to_owned(), of("all", "arp_ignore")];
+        if let Some(device) = config.device_in(&self.host) {
+            let device = &device.name;
+            settings.extend([of(device, "arp_ignore"), of(device, "proxy_arp")]);
+        }
+        settings
+    }
+
+    /// Whether the links listen that have something from a router's advertisements.
+    fn advertised(&self) -> Vec<String> {
+        let links = self.host.links.iter().filter(|link| self.listens(link));
+        let of_link = |link: &Link| {
+            HEED_ADVERTISEMENTS.map(|setting| format!("ipv6/conf/{}/{setting}", link.name))
+        };
+        links.flat_map(of_link).collect()
+    }
+
+    /// Has a link of the host an address or a route from a router's advertisements?
+    pub(super) fn listens(&self, link: &Link) -> bool {
+        let lent = |it: &Address| it.net().addr().is_ipv6() && it.is_global() && it.is_lent();
+        let mut routes = self.host.routes_of(link);
+        self.host.addresses_of(link).any(lent) || routes.any(Route::is_advertised)
+    }
+
     /// Does a setting have a value?
     pub fn is_set(&self, setting: &str, value: &str) -> bool {
         self.settings.get(setting).is_some_and(|it| it == value)
     }
-}
-
-fn settings(config: &VlanConfig) -> Vec<String> {
-    if config.switch != Switch::Pure {
-        return Vec::new();
-    }
-    let of = |link: &str, name: &str| format!("ipv4/conf/{link}/{name}");
-    let mut settings = vec!["ipv4/ip_forward".to_owned(), of("all", "arp_ignore")];
-    for device in config.candidates() {
-        let device = device.as_str();
-        settings.extend([of(device, "arp_ignore"), of(device, "proxy_arp")]);
-    }
-    settings
 }

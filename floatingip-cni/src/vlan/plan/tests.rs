@@ -87,11 +87,12 @@ fn told(steps: &[Step]) -> Vec<String> {
     steps.iter().map(ToString::to_string).collect()
 }
 
-const VETH: [&str; 5] = [
+const VETH: [&str; 6] = [
     "create veth eth0 in the container and its host end v-h012345678-l0",
+    "let v-h012345678-l0 ignore IPv6 advertisements",
     "make v-h012345678-l0 a port of bridge docker2",
     "switch v-h012345678-l0 on",
-    "set net/ipv4/conf/eth0/rp_filter to 0 in the container",
+    "set net/ipv4/conf/eth0/rp_filter to 2 in the container",
     "switch eth0 on in the container",
 ];
 
@@ -100,9 +101,11 @@ fn a_first_address_of_a_vlan_makes_its_link_and_its_bridge() {
     let plan = decide(&json!({}), &["10.0.0.2/24@2"], &node(&[])).unwrap();
     let mut expected = vec![
         "create VLAN 2 of eth0: vlan2",
+        "let vlan2 ignore IPv6 advertisements",
         "switch vlan2 on",
         "create bridge docker2",
         "make vlan2 a port of bridge docker2",
+        "let docker2 ignore IPv6 advertisements",
         "switch docker2 on",
     ];
     expected.extend(VETH);
@@ -127,7 +130,7 @@ fn what_is_there_of_a_vlan_is_used() {
     let own = [vlan_2("eth0.2", Some(6)), link(6, "br7", "bridge")];
     let plan = decide(&json!({}), &["10.0.0.2/24@2"], &node(&own)).unwrap();
     assert_eq!(
-        plan.prepare[1].to_string(),
+        plan.prepare[2].to_string(),
         "make v-h012345678-l0 a port of bridge br7"
     );
 }
@@ -144,6 +147,22 @@ fn where_the_device_is_a_vlan_others_are_beside_it() {
         created.starts_with("create macvlan of eth0.2: fip-"),
         "{created}"
     );
+}
+
+#[test]
+fn packets_fit_what_is_there_on_their_way() {
+    let mtu = |vlan: u32, bridge: u32, fields: &Value| {
+        let mut links = [vlan_2("vlan2", Some(6)), link(6, "docker2", "bridge")];
+        (links[0].mtu, links[1].mtu) = (vlan, bridge);
+        let plan = decide(fields, &["10.0.0.2/24@2", "10.1.0.2/24@3"], &node(&links))?;
+        let ends = plan.record.endpoints.iter();
+        Ok(ends.map(|end| end.mtu).collect::<Vec<_>>())
+    };
+    assert_eq!(mtu(1496, 1500, &json!({})).unwrap(), [1496, 1500]);
+    assert_eq!(mtu(1500, 1450, &json!({})).unwrap(), [1450, 1500]);
+    let long: Result<_, PlanError> = mtu(1500, 1450, &json!({"mtu": 1480}));
+    let told = long.unwrap_err().to_string();
+    assert!(told.contains("1450, which docker2 has"), "{told}");
 }
 
 #[test]
@@ -296,6 +315,8 @@ fn a_place_that_a_route_leads_to_already_is_left_to_it() {
     };
     let own = hops(&["192.168.0.2/16@2", "10.1.0.2/24@2"], &node(&[]));
     assert_eq!(own, ["10.0.0.0/8", "172.16.0.0/12"]);
+    let others = hops(&["192.0.2.2/24@2", "10.1.0.2/8@2"], &node(&[]));
+    assert_eq!(others, ["172.16.0.0/12", "192.168.0.0/16"]);
     let mut facts = node(&[]);
     let default = crate::link::Route::to("0.0.0.0/0".parse().unwrap(), None);
     facts.container.routes.push(default);
@@ -321,6 +342,7 @@ fn the_hosts_address_is_on_the_bridge_before_the_device_becomes_a_port() {
     let plan = decide(&json!({}), &["10.0.0.2/24"], &facts).unwrap();
     let expected = [
         "create bridge docker",
+        "let docker ignore IPv6 advertisements",
         "set net/ipv4/conf/docker/ignore_routes_with_linkdown to 1",
         "give docker the address 10.0.0.9/24",
         "switch docker on",
