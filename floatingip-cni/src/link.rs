@@ -23,7 +23,7 @@ pub use frame::{Arp, Form};
 pub use function::Setting;
 pub use kernel::{Kernel, KernelError};
 pub use mac::{Mac, NoMac};
-pub use netns::{Netns, NetnsError};
+pub use netns::{Identity, Netns, NetnsError};
 pub use route::Route;
 pub use view::{Link, View};
 pub use wire::{Neighbour, announce, probe};

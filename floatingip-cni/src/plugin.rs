@@ -185,6 +185,7 @@ impl From<StateError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let code = match &error {
+            PlanError::NodesOwn(_) => Code::AddressInUse,
             PlanError::IsThere(_) => Code::InvalidEnvironment,
             _ => Code::InvalidNetwork,
         };
@@ -195,6 +196,7 @@ impl From<PlanError> for Failure {
 impl From<SriovError> for Failure {
     fn from(error: SriovError) -> Self {
         let code = match &error {
+            SriovError::NodesOwn(_) => Code::AddressInUse,
             SriovError::IsThere(_) => Code::InvalidEnvironment,
             SriovError::NoneFree { .. } | SriovError::NoLinks { .. } => Code::TryAgain,
             SriovError::Refused { .. } => Code::Io,

@@ -53,7 +53,7 @@ pub use lifecycle::Ending;
 pub use list::{Listing, Progress, TooManyFree};
 pub use mark::MarkRefusal;
 pub use observe::{Observed, Seen};
-pub use owed::DueEnd;
+pub use owed::End;
 pub use pool::{PoolState, PoolStep};
 pub use release::{Live, Named, NotReleased, Releasing};
 pub use relist::{Relisted, WholeList};

@@ -63,16 +63,12 @@ struct Lab {
     open: Vec<Open>,
     /// For each pod the container that was told its addresses last, while that has not ended.
     told: BTreeMap<usize, (usize, Vec<IpAddr>)>,
-    /// Ends that the store did not make, and that whoever told them is to tell again.
-    again: BTreeSet<usize>,
 }
 
 struct Open {
     plan: Plan,
     /// What a container is told when the plan is durable, unless it has ended meanwhile.
     offer: Option<Offer>,
-    /// The containers whose ends it makes, told from outside.
-    ends: Vec<usize>,
 }
 
 struct Offer {
@@ -95,7 +91,6 @@ impl Lab {
             version: 0,
             open: Vec::new(),
             told: BTreeMap::new(),
-            again: BTreeSet::new(),
         }
     }
 
@@ -122,7 +117,6 @@ impl Lab {
             .plan_allocate(&asked, &reach, &Nobody, Now::default());
         match planned {
             Ok(allocation) => {
-                self.again.remove(&container);
                 self.open.push(Open {
                     plan: allocation.plan,
                     offer: Some(Offer {
@@ -130,7 +124,6 @@ impl Lab {
                         addresses: allocation.addresses,
                         ended: false,
                     }),
-                    ends: Vec::new(),
                 });
             }
             Err(refusal) => prop_assert!(!quiet, "nothing is in the way: {refusal}"),
@@ -148,7 +141,7 @@ impl Lab {
         let plan = self
             .engine
             .plan_detached(&interface(container), &Nobody, Now::default());
-        self.begin(plan, vec![container]);
+        self.begin(plan);
     }
 
     fn collect(&mut self, valid: &[bool]) {
@@ -156,30 +149,25 @@ impl Lab {
         let valid: BTreeSet<Attachment> = (0..CONTAINERS).filter(is_valid).map(interface).collect();
         let any = interface(0);
         let mut lost = self.engine.lost(&any.node, &any.network, &valid);
-        let told = lost.clone();
-        let plan = self.engine.plan_gc(&mut lost, &Nobody, Now::default());
-        // Those that are being changed are not ended yet.
-        let ended = |container: &usize| {
-            let interface = interface(*container);
-            told.contains(&interface) && !lost.contains(&interface)
-        };
-        let ends: Vec<usize> = (0..CONTAINERS).filter(ended).collect();
-        for container in &ends {
-            self.forget(*container);
+        for container in 0..CONTAINERS {
+            if lost.contains(&interface(container)) {
+                self.forget(container);
+            }
         }
-        self.begin(plan, ends);
+        let plan = self.engine.plan_gc(&mut lost, &Nobody, Now::default());
+        self.begin(plan);
     }
 
     fn end_due(&mut self) {
         for end in self.engine.due_ends() {
             let plan = self.engine.plan_due(&end, &Nobody, Now::default());
-            self.begin(plan, Vec::new());
+            self.begin(plan);
         }
     }
 
-    fn begin(&mut self, plan: Plan, ends: Vec<usize>) {
+    fn begin(&mut self, plan: Plan) {
         let offer = None;
-        self.open.push(Open { plan, offer, ends });
+        self.open.push(Open { plan, offer });
     }
 
     /// The container has ended: whatever it was told or will be told is nothing to it.
@@ -192,7 +180,7 @@ impl Lab {
     }
 
     fn settle(&mut self, at: usize, applied: bool) {
-        let Open { plan, offer, ends } = self.open.swap_remove(at);
+        let Open { plan, offer } = self.open.swap_remove(at);
         let outcomes = plan.batch().writes.iter().map(|_| {
             self.version += 1;
             match applied {
@@ -202,9 +190,6 @@ impl Lab {
         });
         let outcomes = outcomes.collect();
         let settled = self.engine.settle(plan, outcomes, Now::default());
-        if !settled.is_complete() {
-            self.again.extend(ends);
-        }
         if let Some(offer) = offer.filter(|_| settled.is_complete()) {
             self.take_in(offer);
         }
@@ -234,9 +219,6 @@ impl Lab {
                 self.settle(0, true);
             }
             self.end_due();
-            for container in std::mem::take(&mut self.again) {
-                self.detach(container);
-            }
         }
         prop_assert!(self.engine.due_ends().is_empty(), "it comes to an end");
         self.check(&Op::EndDue)?;

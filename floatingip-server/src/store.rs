@@ -11,6 +11,7 @@ mod error;
 mod format;
 mod journal;
 mod keep;
+mod medium;
 mod tables;
 mod writer;
 
@@ -125,7 +126,8 @@ impl EmbeddedStore {
     }
 
     /// A store on another kind of disk than a file, which `open` opens at first and after each error:
-    /// for tests and benchmarks of disks that fail or are slow.
+    /// for tests and benchmarks of disks that fail or are slow. What a failed flush has not written must not
+    /// be shown by what is opened after it.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -137,7 +139,7 @@ impl EmbeddedStore {
             database::builder().create_with_backend(disk)
         };
         let path = PathBuf::from("disk");
-        let file = DatabaseFile::with_opener(path, Box::new(opener), None)?;
+        let file = DatabaseFile::on_medium(path, Box::new(opener), None)?;
         Self::start(file, Options::default())
     }
 

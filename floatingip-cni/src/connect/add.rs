@@ -5,7 +5,7 @@ use super::addresses::addresses;
 use super::plan::{Connects, Plan, Wish};
 use super::release::left_over;
 use super::spaces::Spaces;
-use crate::link::Neighbour;
+use crate::link::{Neighbour, Netns};
 use crate::spec::{Args, Attachment, CniResult, Code, Failure, Network};
 use crate::state::{Folder, Lock, Record, Stage};
 
@@ -33,7 +33,7 @@ pub fn add<C: Connects>(
         records: config.records(),
     };
     let plan = node.prepare(&wish)?;
-    match node.settle(&plan) {
+    match node.settle(config, &plan) {
         Ok(()) => Ok(plan.result),
         Err(failure) => Err(node.give_up(config, &plan.record, failure)),
     }
@@ -51,7 +51,8 @@ impl Node {
         self.records.make()?;
         let _lock = Lock::take(wish.config.state_folder(), Lock::PATIENCE)?;
         self.clear(wish)?;
-        let plan = C::decide(wish, &mut self.spaces)?;
+        let mut plan = C::decide(wish, &mut self.spaces)?;
+        plan.record.space = self.spaces.container.netns().map(Netns::identity);
         self.records.write(&plan.record)?;
         if let Err(broken) = carry_out(
             &plan.prepare,
@@ -87,8 +88,11 @@ impl Node {
 
     /// Without the lock, as it takes time and concerns nobody else: asks whether the addresses are free, and gives
     /// them to the container.
-    fn settle(&mut self, plan: &Plan) -> Result<(), Failure> {
+    fn settle<C: Connects>(&mut self, config: &C, plan: &Plan) -> Result<(), Failure> {
         self.spaces.await_carriers(&plan.carriers)?;
+        if !plan.probes.is_empty() {
+            self.spaces.await_uplinks(&plan.record)?;
+        }
         if let Some(Neighbour { ip, mac }) = self.spaces.ask(&plan.probes)? {
             return Err(Failure::new(
                 Code::AddressInUse,
@@ -110,6 +114,8 @@ impl Node {
             stage: Stage::Done,
             ..plan.record.clone()
         };
+        // `GC` takes a record that is being written without it for one whose writer was killed.
+        let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
         Ok(self.records.write(&record)?)
     }
 

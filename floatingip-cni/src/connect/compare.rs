@@ -1,7 +1,7 @@
 //! What `CHECK` compares, whatever made the interface.
 
 use super::plan::Connects;
-use crate::link::{Kernel, KernelError, Link, Route, View};
+use crate::link::{Kernel, KernelError, Link, Netns, Route, View};
 use crate::spec::{Attachment, Code, Failure, Network};
 use crate::state::{Endpoint, Record, Stage};
 
@@ -118,6 +118,14 @@ pub(crate) fn untold<'a>(
         .flat_map(|endpoint| &endpoint.addresses);
     let untold = addresses.filter(|address| !previous.contains(address));
     untold.map(|address| format!("prevResult lacks the address {address}"))
+}
+
+/// Another namespace than the one that was connected, which `DEL` would not touch.
+pub(crate) fn elsewhere(record: &Record, container: &Kernel) -> Option<String> {
+    let space = container.netns().map(Netns::identity);
+    let is_it = space.is_none_or(|space| record.is_in(space));
+    let message = "the container has another network namespace than the one that was connected";
+    (!is_it).then(|| message.to_owned())
 }
 
 /// # Errors

@@ -1,11 +1,11 @@
 //! What an `ADD` is asked for, and what is decided of it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use super::act::{Place, Step};
 use super::spaces::Spaces;
-use crate::link::{Form, Kernel, Mac};
+use crate::link::{Form, Kernel, Mac, View};
 use crate::spec::{Attachment, CniResult, Failure, InterfaceName, IpInfos, Network};
 use crate::state::{Endpoint, Folder, Record, Stage};
 
@@ -80,6 +80,12 @@ pub struct Voice {
 }
 
 impl<C> Wish<'_, C> {
+    /// An address that the node has. Not every way to connect lets it hear the question whether it has.
+    pub(crate) fn own_address(&self, host: &View) -> Option<IpAddr> {
+        let mut wanted = self.infos.as_slice().iter().map(|info| info.ip.addr());
+        wanted.find(|ip| host.addresses.iter().any(|it| it.net().addr() == *ip))
+    }
+
     /// What is written down before the first change.
     pub(crate) fn record(&self, endpoints: Vec<Endpoint>) -> Record {
         Record {
@@ -87,6 +93,7 @@ impl<C> Wish<'_, C> {
             container: self.attachment.container.clone(),
             interface: self.attachment.interface.clone(),
             netns: self.netns.to_owned(),
+            space: None,
             stage: Stage::Begun,
             endpoints,
         }

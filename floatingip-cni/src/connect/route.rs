@@ -78,15 +78,15 @@ fn route(name: &InterfaceName, hop: &Hop) -> Change {
 /// addresses and the second one's all others. A place that a route leads to already is left to that.
 pub(crate) fn routes(infos: &IpInfos, container: &View, info: &IpInfo) -> Vec<Hop> {
     let is_v4 = info.ip.addr().is_ipv4();
-    let infos = infos.as_slice().iter();
-    let family: Vec<&IpInfo> = infos.filter(|it| it.ip.addr().is_ipv4() == is_v4).collect();
+    let all = infos.as_slice().iter();
+    let family: Vec<&IpInfo> = all.filter(|it| it.ip.addr().is_ipv4() == is_v4).collect();
     let place = family.iter().position(|it| it.ip == info.ip);
     let mut destinations = match (family.len(), place) {
         (1, _) | (_, Some(1)) => vec![everywhere(is_v4)],
         (_, Some(0)) => private(is_v4),
         _ => Vec::new(),
     };
-    destinations.retain(|destination| !leads_to(container, *destination, info));
+    destinations.retain(|destination| !leads_to(infos, container, *destination));
     let hop = |destination| Hop {
         destination,
         gateway: info.gateway,
@@ -94,11 +94,12 @@ pub(crate) fn routes(infos: &IpInfos, container: &View, info: &IpInfo) -> Vec<Ho
     destinations.into_iter().map(hop).collect()
 }
 
-/// By the address's own subnet, or by a network that the container was connected to before.
-fn leads_to(container: &View, destination: IpNet, info: &IpInfo) -> bool {
+/// By the subnet of one of the addresses, or by a network that the container was connected to before.
+fn leads_to(infos: &IpInfos, container: &View, destination: IpNet) -> bool {
     let mut routes = container.routes.iter();
     let has = routes.any(|route| route.is_unicast() && route.destination() == destination);
-    has || info.ip.trunc() == destination
+    let mut infos = infos.as_slice().iter();
+    has || infos.any(|info| info.ip.trunc() == destination)
 }
 
 fn everywhere(v4: bool) -> IpNet {

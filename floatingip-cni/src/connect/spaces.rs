@@ -53,6 +53,21 @@ impl Spaces {
         Ok(())
     }
 
+    /// Nobody hears a question before: a card that was just switched on takes seconds. Goes on without a carrier, as
+    /// a bridge may lead to the network by another way.
+    pub(super) fn await_uplinks(&mut self, record: &Record) -> Result<(), Failure> {
+        let since = Instant::now();
+        for endpoint in &record.endpoints {
+            let uplink = &endpoint.uplink.name;
+            while since.elapsed() < CARRIER
+                && self.host.link(uplink)?.is_some_and(|link| !link.carrier)
+            {
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok(())
+    }
+
     /// All at the same time.
     pub(super) fn ask(&self, voices: &[Voice]) -> Result<Option<Neighbour>, Failure> {
         let asked = |voice: &Voice| {

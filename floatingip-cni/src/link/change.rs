@@ -207,6 +207,13 @@ impl Kind {
 }
 
 impl Change {
+    /// Switches a link on that nobody on the network can make the node's way by advertising IPv6 routers on it.
+    pub fn up_unadvertised(name: &Name) -> [Self; 2] {
+        let ignore = Self::IgnoreAdvertisements { name: name.clone() };
+        let name = name.clone();
+        [ignore, Self::Up { name }]
+    }
+
     /// What undoes it, if anything has to: what is made inside a container goes with its link.
     pub fn undo(&self) -> Option<Self> {
         Some(match self.clone() {
@@ -233,7 +240,10 @@ impl Change {
             },
             Self::Port { name, .. } => Self::Port { name, bridge: None },
             Self::AddAddress { name, address } => Self::RemoveAddress { name, address },
-            Self::RemoveAddress { name, address } => Self::AddAddress { name, address },
+            Self::RemoveAddress { name, address } => Self::AddAddress {
+                name,
+                address: address.again(),
+            },
             Self::AddRoute { name, route, .. } => Self::RemoveRoute { name, route },
             Self::RemoveRoute { name, route } => {
                 let rank = Rank::First;

@@ -78,8 +78,10 @@ impl Card {
         wanted: u32,
         host: &mut Kernel,
     ) -> Result<(), Failure> {
-        let name = link.clone();
-        host.apply(&Change::Up { name }, None)?;
+        if host.link(link)?.is_some_and(|link| !link.up) {
+            let changes = Change::up_unadvertised(link);
+            changes.iter().try_for_each(|it| host.apply(it, None))?;
+        }
         let count = wanted.min(self.total().unwrap_or_default());
         let written = fs::write(self.0.join("sriov_numvfs"), count.to_string());
         written.map_err(|error| refused(link, count, &error))?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::config::SriovConfig;
-use crate::connect::{Inside, done, report, untold, with_routes};
+use crate::connect::{Inside, done, elsewhere, report, untold, with_routes};
 use crate::link::{Kernel, KernelError, Link, Netns, Setting, View};
 use crate::spec::{Attachment, Failure, Network};
 use crate::state::{Endpoint, Function};
@@ -23,6 +23,7 @@ pub fn check(
     let mut host = Kernel::here()?;
     let mut container = Kernel::inside(Netns::open(netns).map_err(KernelError::from)?)?;
     let mut found: Vec<String> = untold(&record, previous).collect();
+    found.extend(elsewhere(&record, &container));
     let view = with_routes(&mut container)?;
     for endpoint in &record.endpoints {
         found.extend(inside(&view, endpoint));

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::plan::{SriovError, Wish, plan};
 use super::release::release;
 use crate::connect::{Connects, Plan, Spaces};
-use crate::link::{Kernel, Setting};
+use crate::link::{Kernel, Setting, View};
 use crate::spec::{Failure, InterfaceName};
 use crate::state::{Folder, Record};
 
@@ -59,10 +59,15 @@ impl Default for SriovConfig {
 }
 
 impl SriovConfig {
+    /// The card's own name: it may be named by another one, under which the kernel shows no device.
+    ///
     /// # Errors
-    /// No card is named.
-    pub(super) fn card(&self) -> Result<&InterfaceName, SriovError> {
-        self.device.as_ref().ok_or(SriovError::NoDevice)
+    /// No card is named, or it is not there.
+    pub(super) fn card_in(&self, host: &View) -> Result<InterfaceName, SriovError> {
+        let named = self.device.as_ref().ok_or(SriovError::NoDevice)?;
+        let name = host.link(named.as_str()).map(|link| link.name.parse());
+        let name = name.and_then(Result::ok);
+        name.ok_or_else(|| SriovError::NoCard(named.clone()))
     }
 
     /// What a card is to do for every function, where that is said.
@@ -90,12 +95,11 @@ impl Connects for SriovConfig {
     }
 
     fn decide(wish: &Wish<'_>, spaces: &mut Spaces) -> Result<Plan, Failure> {
-        let name = wish.config.card()?;
-        let mut facts = Facts::gather(wish.config, name, spaces)?;
-        facts.allow(wish)?;
+        let mut facts = Facts::gather(wish.config, spaces)?;
+        let card = facts.allow(wish)?;
         if facts.slots.is_empty() {
-            Card::of(name).enable(name, wish.config.vf_num, &mut spaces.host)?;
-            facts = Facts::gather(wish.config, name, spaces)?;
+            Card::of(&card).enable(&card, wish.config.vf_num, &mut spaces.host)?;
+            facts = Facts::gather(wish.config, spaces)?;
         }
         Ok(plan(wish, &facts)?)
     }

@@ -30,52 +30,44 @@ impl Facts {
     /// Asks the kernel, and reads what is remembered.
     ///
     /// # Errors
-    /// The kernel does not answer, or a record cannot be read.
-    pub fn gather(
-        config: &SriovConfig,
-        name: &InterfaceName,
-        spaces: &mut Spaces,
-    ) -> Result<Self, Failure> {
+    /// The kernel does not answer, a record cannot be read, or there is no such card.
+    pub fn gather(config: &SriovConfig, spaces: &mut Spaces) -> Result<Self, Failure> {
         let host = spaces.host.view()?;
+        let name = config.card_in(&host)?;
         let container = View {
             routes: spaces.container.routes()?,
             ..spaces.container.view()?
         };
-        let card = Card::of(name);
-        let settings = match host.link(name.as_str()) {
-            Some(_) => spaces.host.functions(name)?,
-            None => Vec::new(),
-        };
+        let card = Card::of(&name);
         Ok(Self {
             host,
             container,
             total: card.total(),
             slots: card.slots(),
-            settings,
+            settings: spaces.host.functions(&name)?,
             claimed: claimed(config)?,
         })
     }
 
-    /// Whether an `ADD` can be thought of, before any function is enabled for it.
+    /// Whether an `ADD` can be thought of, before any function is enabled for it; by which card.
     ///
     /// # Errors
     /// It cannot.
-    pub fn allow(&self, wish: &Wish<'_>) -> Result<(), SriovError> {
-        let card = wish.config.card()?;
+    pub fn allow(&self, wish: &Wish<'_>) -> Result<InterfaceName, SriovError> {
         let interface = &wish.attachment.interface;
         if self.container.link(interface.as_str()).is_some() {
             return Err(SriovError::IsThere(interface.clone()));
         }
-        if self.host.link(card.as_str()).is_none() {
-            return Err(SriovError::NoCard(card.clone()));
+        if let Some(ip) = wish.own_address(&self.host) {
+            return Err(SriovError::NodesOwn(ip));
         }
+        let card = wish.config.card_in(&self.host)?;
         let total = self.total.filter(|total| *total > 0);
         let total = total.ok_or_else(|| SriovError::NoFunctions(card.clone()))?;
         if self.slots.is_empty() && wish.config.vf_num == 0 {
-            let card = card.clone();
             return Err(SriovError::NoneEnabled { card, total });
         }
-        Ok(())
+        Ok(card)
     }
 
     /// What the card does for a function now, about the same thing.

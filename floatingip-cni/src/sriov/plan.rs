@@ -1,6 +1,7 @@
 //! The whole of an `ADD`, decided before anything is changed.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use super::card::Slot;
 use super::config::SriovConfig;
@@ -78,6 +79,9 @@ pub enum SriovError {
         "the container has an interface {0} already: ADD was called twice, or another plugin made it; nothing was changed"
     )]
     IsThere(InterfaceName),
+    /// An address that the node has.
+    #[error("{0} is used by this node itself: take it from the node, or release the address")]
+    NodesOwn(IpAddr),
     /// Ten thousand links.
     #[error("no name is left for another link")]
     NoName,
@@ -88,8 +92,8 @@ pub enum SriovError {
 /// # Errors
 /// It cannot be done. Nothing has been changed.
 pub fn plan(wish: &Wish<'_>, facts: &Facts) -> Result<Plan, SriovError> {
-    facts.allow(wish)?;
-    let mut choice = Choice::new(wish, facts)?;
+    let card = facts.allow(wish)?;
+    let mut choice = Choice::new(wish, facts, card);
     for group in groups(wish.infos.as_slice()) {
         choice.add(&group)?;
     }
@@ -116,7 +120,7 @@ pub fn plan(wish: &Wish<'_>, facts: &Facts) -> Result<Plan, SriovError> {
 struct Choice<'a> {
     wish: &'a Wish<'a>,
     facts: &'a Facts,
-    card: &'a InterfaceName,
+    card: InterfaceName,
     taken: BTreeSet<String>,
     inside: BTreeSet<String>,
     prepare: Vec<Step>,
@@ -125,21 +129,20 @@ struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    fn new(wish: &'a Wish<'a>, facts: &'a Facts) -> Result<Self, SriovError> {
-        let card = wish.config.card()?;
+    fn new(wish: &'a Wish<'a>, facts: &'a Facts, card: InterfaceName) -> Self {
         let links = facts.container.links.iter();
         let mut inside: BTreeSet<String> = links.map(|link| link.name.clone()).collect();
         inside.insert(wish.attachment.interface.to_string());
-        Ok(Self {
+        Self {
             wish,
             facts,
+            prepare: switched_on(&card, facts),
             card,
             taken: facts.claimed.clone(),
             inside,
-            prepare: switched_on(card, facts),
             finish: Vec::new(),
             endpoints: Vec::new(),
-        })
+        }
     }
 
     fn add(&mut self, group: &Group<'_>) -> Result<(), SriovError> {
@@ -343,10 +346,11 @@ fn given(function: &Function, setting: Setting, was: Setting) -> Step {
 
 fn switched_on(card: &InterfaceName, facts: &Facts) -> Vec<Step> {
     let link = facts.host.link(card.as_str());
-    let down = link.filter(|link| !link.up);
-    let name = card.clone();
-    let up = down.map(|_| Step::host(Change::Up { name }));
-    up.into_iter().collect()
+    if link.is_none_or(|link| link.up) {
+        return Vec::new();
+    }
+    let changes = Change::up_unadvertised(card);
+    changes.map(Step::host).to_vec()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::card::{link_in, on_bus};
 use super::plan::NONE;
-use crate::connect::passing;
-use crate::link::{Change, Kernel, KernelError, Link, Netns, Setting, View};
+use crate::connect::{namespace, passing};
+use crate::link::{Change, Kernel, KernelError, Link, Setting, View};
 use crate::spec::{Code, Failure, InterfaceName};
 use crate::state::{Endpoint, Function, Record};
 
@@ -32,7 +32,7 @@ pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), Failure>
             continue;
         };
         if link_in(&device).is_none() {
-            fetch(&record.netns, endpoint, function, host)?;
+            fetch(record, endpoint, function, host)?;
         }
         let link = await_link(&device, function)?;
         // The card's link may have got another name meanwhile.
@@ -48,12 +48,12 @@ pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), Failure>
 
 /// Out of the container, if that is still there and has it.
 fn fetch(
-    netns: &Path,
+    record: &Record,
     endpoint: &Endpoint,
     function: &Function,
     host: &mut Kernel,
 ) -> Result<(), KernelError> {
-    let Ok(netns) = Netns::open(netns) else {
+    let Some(netns) = namespace(record) else {
         return Ok(());
     };
     let mut container = Kernel::inside(netns)?;
@@ -134,7 +134,9 @@ fn restore(function: &Function, name: InterfaceName, host: &mut Kernel) -> Resul
         }
     };
     if function.up {
-        host.apply(&Change::Up { name }, None)?;
+        // It forgot on its way what it listens to; with an address from a router it would not be free again.
+        let changes = Change::up_unadvertised(&name);
+        changes.iter().try_for_each(|it| host.apply(it, None))?;
     }
     Ok(())
 }

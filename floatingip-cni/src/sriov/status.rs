@@ -5,34 +5,56 @@ use super::card::Card;
 use super::config::SriovConfig;
 use super::plan::SriovError;
 use crate::connect::Connects as _;
-use crate::link::Kernel;
+use crate::link::{Kernel, KernelError, View};
 use crate::spec::{Code, Failure};
 
 /// Could a container be connected, if a function is free?
 ///
 /// # Errors
-/// There is no card, it has no functions, or there is nowhere to keep what is made.
+/// There is no card, it has no functions, or there is nowhere to keep what is made; or the kernel does not say.
 pub fn status(config: &SriovConfig) -> Result<(), Failure> {
-    let lacking = |error: String| Failure::new(Code::NotAvailable, error);
-    let name = config.card().map_err(|error| lacking(error.to_string()))?;
-    let there = Kernel::here().and_then(|mut host| host.link(name));
-    let there = there.map_err(|error| lacking(error.to_string()))?;
-    if there.is_none() {
-        let error = SriovError::NoCard(name.clone());
-        return Err(lacking(error.to_string()));
-    }
-    functions(config, &Card::of(name)).map_err(|error| lacking(error.to_string()))?;
-    let made = config.records().make();
-    made.map_err(|error| lacking(error.to_string()))
+    let host = Kernel::here().and_then(|mut kernel| kernel.view());
+    find_functions(config, host)?;
+    let tried = config.records().try_out();
+    tried.map_err(|error| lacking(&error))
 }
 
-fn functions(config: &SriovConfig, card: &Card) -> Result<(), SriovError> {
-    let name = config.card()?.clone();
+/// A kernel that is silent for once says nothing about the node.
+fn find_functions(config: &SriovConfig, host: Result<View, KernelError>) -> Result<(), Failure> {
+    functions(config, &host?).map_err(|error| lacking(&error))
+}
+
+fn functions(config: &SriovConfig, host: &View) -> Result<(), SriovError> {
+    let name = config.card_in(host)?;
+    let card = Card::of(&name);
     match card.total() {
         None | Some(0) => Err(SriovError::NoFunctions(name)),
         Some(total) if config.vf_num == 0 && card.slots().is_empty() => {
             Err(SriovError::NoneEnabled { card: name, total })
         }
         Some(_) => Ok(()),
+    }
+}
+
+fn lacking(error: &impl ToString) -> Failure {
+    Failure::new(Code::NotAvailable, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_card_that_is_not_there_makes_a_node_unfit() {
+        let config = SriovConfig {
+            device: "eth9".parse().ok(),
+            ..SriovConfig::default()
+        };
+        let told = |host| {
+            let failure = find_functions(&config, host).unwrap_err();
+            failure.to_json(crate::spec::Version::LATEST)
+        };
+        assert!(told(Err(KernelError::Silent)).contains(r#""code":11"#));
+        assert!(told(Ok(View::default())).contains(r#""code":50"#));
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::link::{Mac, Setting};
+use crate::link::{Identity, Mac, Setting};
 use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
 
 /// What an `ADD` made, or was about to make.
@@ -21,6 +21,9 @@ pub struct Record {
     pub interface: InterfaceName,
     /// Where the container's namespace was.
     pub netns: PathBuf,
+    /// Which one it was; none: a former version did not write it down.
+    #[serde(default)]
+    pub space: Option<Identity>,
     /// How far the `ADD` came.
     pub stage: Stage,
     /// The interfaces.
@@ -136,6 +139,11 @@ impl Record {
             container: self.container.clone(),
             interface: self.interface.clone(),
         }
+    }
+
+    /// Was this the container's namespace? Where that was not written down, any may have been.
+    pub fn is_in(&self, space: Identity) -> bool {
+        self.space.is_none_or(|it| it == space)
     }
 
     /// Is it that of an attachment?

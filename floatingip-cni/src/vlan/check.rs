@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::config::VlanConfig;
 use super::release::is_own;
-use crate::connect::{Inside, done, report, unfit, untold, with_routes};
+use crate::connect::{Inside, done, elsewhere, report, unfit, untold, with_routes};
 use crate::link::{Kernel, KernelError, Link, Netns, View};
 use crate::spec::{Attachment, Failure, Network};
 use crate::state::{Endpoint, HostEnd, Record};
@@ -24,6 +24,7 @@ pub fn check(
     let mut host = Kernel::here()?;
     let mut container = Kernel::inside(Netns::open(netns).map_err(KernelError::from)?)?;
     let mut found: Vec<String> = untold(&record, previous).collect();
+    found.extend(elsewhere(&record, &container));
     let views = Views {
         host: whole(&mut host, &record)?,
         container: with_routes(&mut container)?,

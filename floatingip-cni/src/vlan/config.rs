@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::plan::{Wish, plan};
 use super::release::release;
 use crate::connect::{Connects, Plan, Spaces};
-use crate::link::{Kernel, Layer};
+use crate::link::{Kernel, Layer, Link, View};
 use crate::spec::{Failure, InterfaceName};
 use crate::state::{Folder, Record};
 
@@ -90,6 +90,11 @@ impl VlanConfig {
     pub fn candidates(&self) -> impl Iterator<Item = &InterfaceName> {
         let others = self.devices.iter().filter(|_| self.device.is_none());
         self.device.iter().chain(others)
+    }
+
+    /// The first of them that is there.
+    pub(super) fn device_in<'a>(&self, host: &'a View) -> Option<&'a Link> {
+        self.candidates().find_map(|name| host.link(name.as_str()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all interfaces of one `ADD` have in common: packet length and routes.
+//! What all interfaces of one `ADD` have in common: bounds of the packet length, and routes.
 
 use super::facts::Facts;
 use super::plan::{PlanError, Wish};
@@ -12,37 +12,30 @@ pub(super) struct Pod<'a> {
     pub(super) wish: &'a Wish<'a>,
     pub(super) facts: &'a Facts,
     pub(super) device: &'a Link,
-    pub(super) mtu: u32,
 }
 
 impl<'a> Pod<'a> {
+    /// How long packets may be that go through `narrowest`.
+    ///
     /// # Errors
-    /// The packet length that was asked for is not possible.
-    pub(super) fn of(
-        wish: &'a Wish<'a>,
-        facts: &'a Facts,
-        device: &'a Link,
-    ) -> Result<Self, PlanError> {
-        let infos = wish.infos.as_slice();
+    /// The length that was asked for is not possible.
+    pub(super) fn mtu(&self, narrowest: &Link) -> Result<u32, PlanError> {
+        let infos = self.wish.infos.as_slice();
         let v6 = infos.iter().any(|info| info.ip.addr().is_ipv6());
         // What each protocol needs at least.
         let least = if v6 { 1280 } else { 68 };
-        let most = device.mtu;
-        let mtu = wish.config.mtu.filter(|mtu| *mtu > 0).unwrap_or(most);
-        if !(least..=most).contains(&mtu) {
-            let device = device.name.clone();
-            return Err(PlanError::Mtu {
-                mtu,
-                least,
-                most,
-                device,
-            });
+        let most = narrowest.mtu;
+        let wanted = self.wish.config.mtu.filter(|mtu| *mtu > 0);
+        let mtu = wanted.unwrap_or(most);
+        if (least..=most).contains(&mtu) {
+            return Ok(mtu);
         }
-        Ok(Self {
-            wish,
-            facts,
-            device,
+        let device = narrowest.name.clone();
+        Err(PlanError::Mtu {
             mtu,
+            least,
+            most,
+            device,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Undoing an `ADD`, from what was written down of it.
 
-use crate::link::{Change, Kernel, KernelError, Link, Mac, Netns, View};
+use crate::connect::namespace;
+use crate::link::{Change, Kernel, KernelError, Link, Mac, View};
 use crate::state::{End, Endpoint, Record};
 
 /// Removes the links of a record, those that are there and are its own. The caller has the node's lock.
@@ -9,11 +10,7 @@ use crate::state::{End, Endpoint, Record};
 /// The kernel refuses.
 pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), KernelError> {
     let view = host.view()?;
-    // Without its namespace an interface is gone; with somebody else's there, it is not found in it.
-    let mut container = Netns::open(&record.netns)
-        .ok()
-        .map(Kernel::inside)
-        .transpose()?;
+    let mut container = namespace(record).map(Kernel::inside).transpose()?;
     for endpoint in record.endpoints.iter().rev() {
         if let Some(end) = endpoint.host.as_ref().map(|host| &host.end) {
             remove(host, end, own(&view, endpoint, end))?;

@@ -36,9 +36,7 @@ impl<'a> Uplinks<'a> {
     /// # Errors
     /// None of those that are named is.
     pub(super) fn new(config: &'a VlanConfig, facts: &'a Facts) -> Result<Self, PlanError> {
-        let there = config
-            .candidates()
-            .find_map(|name| facts.host.link(name.as_str()));
+        let there = config.device_in(&facts.host);
         let names = || config.candidates().cloned().collect();
         Ok(Self {
             config,
@@ -53,6 +51,28 @@ impl<'a> Uplinks<'a> {
     /// The host's device.
     pub(super) fn device(&self) -> &'a Link {
         self.device
+    }
+
+    /// What lets the shortest packets through, of that which is there and leads to a VLAN.
+    pub(super) fn narrowest(&self, vlan: u16) -> &'a Link {
+        let tagged = self.there_of(vlan);
+        let bridge = match self.config.switch {
+            Switch::Bridge => self.bridge_there(vlan, tagged),
+            Switch::Pure if vlan > 0 => self.bridge_there(vlan, tagged),
+            _ => None,
+        };
+        let links = [Some(self.device), tagged, bridge].into_iter().flatten();
+        links.min_by_key(|link| link.mtu).unwrap_or(self.device)
+    }
+
+    fn bridge_there(&self, vlan: u16, tagged: Option<&Link>) -> Option<&'a Link> {
+        let host = &self.facts.host;
+        let of_port = tagged.and_then(|link| host.numbered(link.master?));
+        let named = || match vlan {
+            0 => host.link(self.config.default_bridge_name.as_str()),
+            _ => host.link(&format!("{}{vlan}", self.config.bridge_name_prefix)),
+        };
+        of_port.or_else(named).filter(|link| link.is_bridge())
     }
 
     /// The bridge of a VLAN, or of untagged addresses.
@@ -141,17 +161,16 @@ impl<'a> Uplinks<'a> {
             .link(bridge.as_str())
             .is_some_and(|link| link.up);
         if !up {
-            self.switch_on(bridge);
+            self.switch_on(&bridge);
         }
         Ok(())
     }
 
     /// A link that nobody on the network can make the node's way by advertising IPv6 routers on it. A call that was
     /// killed may have made it.
-    fn switch_on(&mut self, name: InterfaceName) {
-        let ignore = Change::IgnoreAdvertisements { name: name.clone() };
-        self.steps.push(Step::host(ignore));
-        self.steps.push(Step::host(Change::Up { name }));
+    fn switch_on(&mut self, name: &InterfaceName) {
+        let changes = Change::up_unadvertised(name);
+        self.steps.extend(changes.map(Step::host));
     }
 
     fn answer_for_others(&mut self, bridge: &InterfaceName) {
@@ -200,28 +219,32 @@ impl<'a> Uplinks<'a> {
             let name = name.clone();
             return Ok(Uplink { name, vlan });
         }
-        let (device, index) = self.untagged_device()?;
-        let is_it = |link: &&Link| link.vlan == Some(vlan) && link.device == Some(index);
-        let name = match self.facts.host.links.iter().find(is_it) {
+        let name = match self.there_of(vlan) {
             Some(link) => self.existing_vlan(link)?,
-            None => self.new_vlan(device, vlan)?,
+            None => self.new_vlan(self.untagged_device().name.parse()?, vlan)?,
         };
         self.vlans.insert(vlan, name.clone());
         Ok(Uplink { name, vlan })
     }
 
     /// Where the device is itself a VLAN, others are beside it and not in it.
-    fn untagged_device(&self) -> Result<(InterfaceName, u32), PlanError> {
+    fn untagged_device(&self) -> &'a Link {
         let below = self.device.vlan.and(self.device.device);
         let below = below.and_then(|index| self.facts.host.numbered(index));
-        let device = below.unwrap_or(self.device);
-        Ok((device.name.parse()?, device.index))
+        below.unwrap_or(self.device)
+    }
+
+    /// The link of a VLAN, if it is there.
+    fn there_of(&self, vlan: u16) -> Option<&'a Link> {
+        let device = Some(self.untagged_device().index);
+        let mut links = self.facts.host.links.iter();
+        links.find(|link| link.vlan == Some(vlan) && link.device == device)
     }
 
     fn existing_vlan(&mut self, link: &Link) -> Result<InterfaceName, PlanError> {
         let name: InterfaceName = link.name.parse()?;
         if !link.up {
-            self.switch_on(name.clone());
+            self.switch_on(&name);
         }
         Ok(name)
     }
@@ -245,7 +268,7 @@ impl<'a> Uplinks<'a> {
             mtu: None,
             kind: Kind::Vlan { device, id: vlan },
         }));
-        self.switch_on(name.clone());
+        self.switch_on(&name);
         Ok(name)
     }
 }

@@ -25,40 +25,46 @@ impl Engine {
     }
 
     /// The attachments of a node's network that have ended unseen: all but those in `valid`. To be asked
-    /// once, when those in `valid` were told of: what is attached later is not in it either.
-    /// O(attachments of the network · log n).
+    /// once, when those in `valid` were told of: their ends are owed from now on, and none of what is
+    /// attached later. O(attachments of the network · log n).
     pub fn lost(
-        &self,
+        &mut self,
         node: &Name,
         network: &Name,
         valid: &BTreeSet<Attachment>,
     ) -> BTreeSet<Attachment> {
         let all = self.ledger.attachments_of(node, network);
         let all = all.map(|(attachment, _)| attachment);
-        all.filter(|attachment| !valid.contains(attachment))
-            .cloned()
-            .collect()
+        let lost = all.filter(|attachment| !valid.contains(attachment));
+        let lost: BTreeSet<Attachment> = lost.cloned().collect();
+        for attachment in &lost {
+            self.owe_detachment(attachment);
+        }
+        lost
     }
 
-    /// Ends lost attachments, and takes them out of the set. Those stay in it that an open plan changes,
-    /// or that are too many for one plan: to be called again until it is empty.
+    /// Ends lost attachments. Those that have come to their end are taken out of the set: to be called
+    /// again, once the plan is settled, until it is empty. One that an open plan changes has to wait for
+    /// that.
     pub fn plan_gc(
         &mut self,
         lost: &mut BTreeSet<Attachment>,
         world: &dyn World,
         now: Now,
     ) -> Plan {
+        lost.retain(|attachment| self.owes_detachment(attachment));
         let mut draft = self.draft(now);
         let mut room = MOST_WRITES;
-        lost.retain(|attachment| {
-            if room == 0 || self.is_attachment_changing(attachment) {
-                return true;
+        for attachment in lost.iter() {
+            if room == 0 {
+                break;
             }
-            let addresses = self.ledger.of_attachment(attachment);
-            room = room.saturating_sub(addresses.len());
-            self.stage_detachment(&mut draft, addresses, world, now);
-            false
-        });
+            if !self.is_attachment_changing(attachment) {
+                let addresses = self.ledger.of_attachment(attachment);
+                room = room.saturating_sub(addresses.len());
+                self.stage_detachment(&mut draft, addresses, world, now);
+            }
+        }
         self.finish(draft)
     }
 

@@ -1,4 +1,4 @@
-//! Ends that are owed: told while a plan held what they end, to be planned again once that is settled.
+//! Ends that are owed: told, and to be planned until nothing is left of what they end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,10 +18,10 @@ pub(super) struct Owed {
     attachments: BTreeSet<Attachment>,
 }
 
-/// An end that is owed, and nothing is in its way any more.
+/// An end that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum DueEnd {
+pub enum End {
     /// The end of a pod, by its UID.
     Pod(Name, Ending),
     /// The end of a container interface.
@@ -29,26 +29,27 @@ pub enum DueEnd {
 }
 
 impl Engine {
-    /// Ends that were told while a plan held what they end, and whose plans are settled now. They stay
-    /// due until what they end is gone: [`Engine::plan_due`]. O(owed ends · log n).
-    pub fn due_ends(&mut self) -> Vec<DueEnd> {
+    /// Ends that are owed and that no open plan is in the way of: one was when they were told, or the
+    /// store did not make them. They stay due until what they end is gone: [`Engine::plan_due`].
+    /// O(owed ends · log n).
+    pub fn due_ends(&mut self) -> Vec<End> {
         self.strike_done();
         let (pods, attachments) = (self.owed.pods.iter(), self.owed.attachments.iter());
         let pods = pods.filter(|(uid, _)| !self.is_pod_changing(uid));
-        let pods = pods.map(|(uid, ending)| DueEnd::Pod(uid.clone(), ending.clone()));
+        let pods = pods.map(|(uid, ending)| End::Pod(uid.clone(), ending.clone()));
         let attachments = attachments.filter(|attachment| !self.is_attachment_changing(attachment));
-        let attachments = attachments.map(|attachment| DueEnd::Attachment(attachment.clone()));
+        let attachments = attachments.map(|attachment| End::Attachment(attachment.clone()));
         pods.chain(attachments).collect()
     }
 
-    /// Plans a due end. The plan is empty where it is not due any more: a plan may have been made since
-    /// it was asked for, and what it ended may be gone.
-    pub fn plan_due(&mut self, end: &DueEnd, world: &dyn World, now: Now) -> Plan {
+    /// Plans an end that was told before. The plan is empty where it is not owed any more, or an open plan
+    /// is in its way: what it ended may be gone, and something else be there under the same name.
+    pub fn plan_due(&mut self, end: &End, world: &dyn World, now: Now) -> Plan {
         match end {
-            DueEnd::Pod(uid, ending) if self.owes_ending(uid) && !self.is_pod_changing(uid) => {
+            End::Pod(uid, ending) if self.owes_ending(uid) && !self.is_pod_changing(uid) => {
                 self.plan_ended(uid, ending, world, now)
             }
-            DueEnd::Attachment(attachment)
+            End::Attachment(attachment)
                 if self.owes_detachment(attachment) && !self.is_attachment_changing(attachment) =>
             {
                 self.plan_detached(attachment, world, now)
@@ -86,16 +87,24 @@ impl Engine {
             || self.ledger.of_attachment(attachment).iter().any(held)
     }
 
-    /// Remembers a pod's end while a plan changes the pod.
+    /// Whether an end that was told has not come to its end yet.
+    pub fn owes(&self, end: &End) -> bool {
+        match end {
+            End::Pod(uid, _) => self.owes_ending(uid),
+            End::Attachment(attachment) => self.owes_detachment(attachment),
+        }
+    }
+
+    /// Remembers a pod's end until it has come to its end.
     pub(super) fn owe_ending(&mut self, uid: &Name, ending: &Ending) {
-        if self.is_pod_changing(uid) {
+        if self.is_pod_left(uid) {
             self.owed.pods.insert(uid.clone(), ending.clone());
         }
     }
 
     /// The same of an attachment.
     pub(super) fn owe_detachment(&mut self, attachment: &Attachment) {
-        if self.is_attachment_changing(attachment) {
+        if self.is_attachment_left(attachment) {
             self.owed.attachments.insert(attachment.clone());
         }
     }

@@ -163,6 +163,9 @@ impl Engine {
         if self.held.contains_key(&Target::Pool(pool.clone())) {
             return None;
         }
+        if !self.pools.contains_key(pool) {
+            return Some(PoolStep::Done);
+        }
         // What is on its way in would be left behind, kept for nobody.
         if self
             .ledger
@@ -170,9 +173,6 @@ impl Engine {
             .is_some_and(|standing| standing.incoming > 0)
         {
             return None;
-        }
-        if !self.pools.contains_key(pool) {
-            return Some(PoolStep::Done);
         }
         let unused = self.unused(pool);
         let mut draft = self.draft(now);

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{Orchestrator, Patience, Stuck, Timer};
 use crate::engine::{
-    Adoption, Allocation, Ending, Engine, Live, MarkRefusal, Named, NotAdopted, NotReleased,
+    Adoption, Allocation, End, Ending, Engine, Live, MarkRefusal, Named, NotAdopted, NotReleased,
     Releasing, Settled,
 };
 use crate::fact::World;
@@ -184,11 +184,12 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// # Errors
     /// It is not certain yet, or was not done; the next sweep does it.
     pub async fn ended(&self, uid: &Name, ending: &Ending) -> Result<(), Stuck> {
-        self.to_its_end(|engine, now| {
-            let later = engine.is_pod_changing(uid);
-            (engine.plan_ended(uid, ending, &self.world, now), later)
-        })
-        .await
+        let plan = {
+            let now = self.timer.now();
+            self.engine().plan_ended(uid, ending, &self.world, now)
+        };
+        let end = End::Pod(uid.clone(), ending.clone());
+        self.to_its_end(&end, plan).await
     }
 
     /// One CNI attachment has ended. Waits for plans that hold addresses of it.
@@ -196,34 +197,37 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// # Errors
     /// It is not certain yet, or was not done: to be told again.
     pub async fn detached(&self, attachment: &Attachment) -> Result<(), Stuck> {
-        self.to_its_end(|engine, now| {
-            let later = engine.is_attachment_changing(attachment);
-            (engine.plan_detached(attachment, &self.world, now), later)
-        })
-        .await
+        let plan = {
+            let now = self.timer.now();
+            self.engine().plan_detached(attachment, &self.world, now)
+        };
+        let end = End::Attachment(attachment.clone());
+        self.to_its_end(&end, plan).await
     }
 
-    /// Plans an end until nothing of it is left for later. What the engine has to remember is lost with
-    /// the process, so before that nobody may be told that it is done.
-    async fn to_its_end(
-        &self,
-        mut plan: impl FnMut(&mut Engine, Now) -> (Plan, bool),
-    ) -> Result<(), Stuck> {
+    /// Plans an end again until it is owed no more. What the engine has to remember is lost with the
+    /// process, so before that nobody may be told that it is done; and afterwards there may be something
+    /// else under the same name, which has not ended.
+    async fn to_its_end(&self, end: &End, first: Plan) -> Result<(), Stuck> {
         let mut patience = Patience::of(&self.limits);
+        let mut plan = first;
         loop {
-            let mut more = false;
-            self.once(|engine, now| {
-                let (plan, later) = plan(engine, now);
-                more = later;
-                plan
-            })
-            .await?;
-            if !more {
+            let waits = plan.is_empty();
+            let settled = self.carry_out_patiently(plan).await?;
+            done(&settled)?;
+            if !self.engine().owes(end) {
                 return Ok(());
             }
-            if !patience.pause(self).await {
-                return Err(Stuck::Uncertain);
+            let refused = !settled.refused.is_empty();
+            if (waits || refused) && !patience.pause(self).await {
+                return Err(if refused {
+                    Stuck::Contended
+                } else {
+                    Stuck::Uncertain
+                });
             }
+            let now = self.timer.now();
+            plan = self.engine().plan_due(end, &self.world, now);
         }
     }
 

@@ -40,15 +40,14 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         })
     }
 
-    /// Deletes a pool with its unused addresses; says whether there was one.
+    /// Deletes a pool with its unused addresses; says whether there was one. One whose creation is under way
+    /// is waited for.
     ///
     /// # Errors
     /// It was not deleted, or it is not certain yet.
     pub async fn delete_pool(&self, pool: &PoolName) -> Result<bool, Stuck> {
         self.check_room()?;
-        if self.engine().pool(pool).is_none() {
-            return Ok(false);
-        }
+        let mut existed = self.engine().pool(pool).is_some();
         let mut patience = Patience::of(&self.limits);
         let mut progress = Progress::from(self.addresses_of(pool));
         loop {
@@ -56,12 +55,13 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             let step = self.engine().plan_delete_pool(pool, now);
             match step {
                 Some(PoolStep::More(plan)) => {
+                    existed = true;
                     done(&self.carry_out_patiently(plan).await?)?;
                     if progress.setbacks(self.addresses_of(pool)) > self.limits.attempts {
                         return Err(Stuck::Contended);
                     }
                 }
-                Some(PoolStep::Done | PoolStep::Short) => return Ok(true),
+                Some(PoolStep::Done | PoolStep::Short) => return Ok(existed),
                 None if patience.pause(self).await => {}
                 None => return Err(Stuck::Contended),
             }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::operate::{complete, done};
 use super::work::Work;
 use super::{Orchestrator, Stuck, Timer};
-use crate::engine::{AppCursor, AppSlice, DueEnd, Engine, Progress, Relisted, WholeList};
+use crate::engine::{AppCursor, AppSlice, End, Engine, Progress, Relisted, WholeList};
 use crate::fact::World;
 use crate::name::{Name, PoolName};
 use crate::owner::AppRef;
@@ -202,7 +202,7 @@ async fn breathe() {
     .await;
 }
 
-fn take(due: &Mutex<Vec<DueEnd>>) -> Option<DueEnd> {
+fn take(due: &Mutex<Vec<End>>) -> Option<End> {
     due.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
 

@@ -109,12 +109,13 @@ impl Native for Workloads {
 
     async fn delete_app(&self, app: AppRef) -> Result<usize, NativeError> {
         let _under_way = self.writes.under_way().await;
-        let unknown = self.apps().told(&app).is_none() && !self.core.engine().knows_app(&app);
-        if unknown {
-            return Ok(0);
-        }
-        self.change(AppChange::Tell(app.clone(), Told::Gone))
-            .await?;
+        // Whether anybody told of it, the file says: what is shown lacks what is queued or in doubt.
+        let depended_on = self.core.engine().knows_app(&app);
+        let ended = match depended_on {
+            true => AppChange::Tell(app.clone(), Told::Gone),
+            false => AppChange::End(app.clone()),
+        };
+        self.change(ended).await?;
         let freed = self.core.app_changed(&app).await?;
         forget_gone(&self.core, &app).await;
         Ok(freed)
@@ -171,7 +172,8 @@ async fn forget_gone(core: &Core, app: &AppRef) {
 mod tests {
     use floatingip_core::ReleasePolicy;
     use floatingip_core::config::{Config, Strictness};
-    use floatingip_core::orchestrator::Place;
+    use floatingip_core::fact::Slots;
+    use floatingip_core::orchestrator::{Place, Stuck};
     use floatingip_core::request::PodRequest;
     use floatingip_core::testing::fixture::{attachment, pod};
 
@@ -261,6 +263,54 @@ mod tests {
         assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
         assert_eq!(workloads.app(&app), None);
         assert_eq!(workloads.core.store().counts().commits, 0);
+    }
+
+    fn sized(size: u32) -> AppState {
+        AppState::new(Slots::Count(size))
+    }
+
+    fn uncertain() -> Result<usize, NativeError> {
+        Err(NativeError::Stuck(Stuck::Uncertain))
+    }
+
+    #[tokio::test]
+    async fn a_deletion_ends_an_app_that_is_still_queued_by_a_disk_that_hangs() {
+        let disk = Disk::default();
+        let workloads = workloads_on(disk.store().unwrap()).await;
+        let app = wanted("db-0").request.tenant().app_ref().unwrap();
+        disk.hold_flushes(true);
+        tokio::time::pause();
+        let told = workloads.tell_app(app.clone(), sized(1)).await;
+        assert_eq!(told, uncertain());
+        let deleted = workloads.delete_app(app.clone()).await;
+        disk.hold_flushes(false);
+        tokio::time::resume();
+        assert_eq!(deleted, uncertain());
+
+        assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
+        assert_eq!(workloads.app(&app), None);
+        assert_eq!(workloads.core.store().apps().unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_deletion_ends_an_app_that_was_perhaps_stored() {
+        let mut landed = 0;
+        for call in 0..40 {
+            let disk = Disk::default();
+            let workloads = workloads_on(disk.store().unwrap()).await;
+            let app = wanted("db-0").request.tenant().app_ref().unwrap();
+            disk.fail_at(call, false);
+            let told = workloads.tell_app(app.clone(), sized(1)).await;
+            if told != uncertain() {
+                continue;
+            }
+            let commits = workloads.core.store().counts().commits;
+            assert_eq!(workloads.delete_app(app.clone()).await, Ok(0));
+            let written = workloads.core.store().counts().commits > commits;
+            landed += u32::from(written);
+            assert_eq!(workloads.core.store().apps().unwrap().len(), 0, "{call}");
+        }
+        assert!(landed > 0, "no failed commit had landed");
     }
 
     #[tokio::test]

@@ -155,6 +155,8 @@ impl World for Apps {
 pub enum AppChange {
     /// It was told of.
     Tell(AppRef, Told),
+    /// It was deleted: is gone from now on if anybody told of it. Of one that nobody told of nothing is kept.
+    End(AppRef),
     /// It is there again, nobody says how: a row that says that it is gone goes.
     Revive(AppRef),
     /// It is gone, and nothing depends on it any more: goes if it was not written since.

@@ -12,6 +12,7 @@ use redb::{Database, DatabaseError};
 use tracing::{error, info};
 
 use super::error::OpenError;
+use super::medium::{Medium, OnFile};
 use super::tables;
 use crate::draft::flush_folder;
 
@@ -22,14 +23,11 @@ const LOCK_FILE: &str = "floatingip.lock";
 /// redb's default of 1 GiB is much for a server that keeps everything it decides by in memory.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// Opens the database, the first time and after each error.
-pub(super) type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>;
-
 /// The database, or the way to it. redb refuses all further writes after a failed one, until the
 /// file is opened again, which repairs what the failure left.
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    open: Opener,
+    medium: Box<dyn Medium>,
     state: RwLock<State>,
     /// Held until this is closed, also between two openings of the database.
     lock: Mutex<Option<File>>,
@@ -73,26 +71,26 @@ impl DatabaseFile {
     }
 
     fn locked(path: PathBuf, lock: File) -> Result<Self, OpenError> {
-        let file = path.clone();
-        Self::with_opener(path, Box::new(move || builder().open(&file)), Some(lock))
+        let medium = OnFile(path.clone());
+        Self::on_medium(path, Box::new(medium), Some(lock))
     }
 
     /// A database that nobody else sees and that is gone when it is closed.
     pub(super) fn in_memory() -> Result<Self, OpenError> {
         let open = || builder().create_with_backend(InMemoryBackend::new());
-        Self::with_opener(PathBuf::from("memory"), Box::new(open), None)
+        Self::on_medium(PathBuf::from("memory"), Box::new(open), None)
     }
 
     /// Opens by other means than a file: what tests with a failing disk need.
-    pub(super) fn with_opener(
+    pub(super) fn on_medium(
         path: PathBuf,
-        open: Opener,
+        medium: Box<dyn Medium>,
         lock: Option<File>,
     ) -> Result<Self, OpenError> {
         let state = RwLock::new(State::Lost);
         let file = Self {
             path,
-            open,
+            medium,
             state,
             lock: Mutex::new(lock),
         };
@@ -145,12 +143,20 @@ impl DatabaseFile {
     fn reopen(&self) -> Result<(), OpenError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Lost) {
-            let database =
-                (self.open)().map_err(|error| OpenError::from_redb(&self.path, error))?;
+            let database = self.open_as_on_disk()?;
             tables::prepare(&database, &self.path)?;
             *state = State::Open(database);
         }
         Ok(())
+    }
+
+    /// A server that was started again after an error of the disk is told no more by the system than one
+    /// that goes on.
+    fn open_as_on_disk(&self) -> Result<Database, OpenError> {
+        let failed = |error| OpenError::from_redb(&self.path, error);
+        let evicted = self.medium.evict();
+        evicted.map_err(|error| failed(DatabaseError::Storage(error.into())))?;
+        self.medium.open().map_err(failed)
     }
 }
 

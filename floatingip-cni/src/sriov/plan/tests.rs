@@ -184,7 +184,10 @@ fn a_card_that_is_off_is_switched_on_first() {
     let mut facts = node(1);
     facts.host.links[1].up = false;
     let plan = decide(&json!({}), &["10.0.0.2@0"], &facts).unwrap();
-    assert_eq!(told(&plan.prepare)[0], "switch eth0 on");
+    assert_eq!(
+        told(&plan.prepare)[..2],
+        ["let eth0 ignore IPv6 advertisements", "switch eth0 on"]
+    );
 }
 
 #[test]
@@ -202,4 +205,27 @@ fn what_cannot_be_is_refused_before_any_function_is_enabled() {
     let mut facts = node(1);
     facts.container.links.push(link(2, "eth0"));
     assert!(refused(&json!({}), &facts).contains("an interface eth0 already"));
+}
+
+#[test]
+fn an_address_of_the_node_is_refused_before_any_function_is_enabled() {
+    let mut facts = node(0);
+    let own = "10.0.0.2/32".parse().unwrap();
+    facts.host.addresses.push(crate::link::Address::of(own));
+    let refused = decide(&json!({"vf_num": 4}), &["10.0.0.2@0"], &facts).unwrap_err();
+    assert_eq!(refused, SriovError::NodesOwn("10.0.0.2".parse().unwrap()));
+    assert!(
+        crate::spec::Failure::from(refused)
+            .to_json(crate::spec::Version::LATEST)
+            .contains(r#""code":100"#)
+    );
+}
+
+#[test]
+fn a_card_may_be_named_by_another_name_of_its() {
+    let mut facts = node(1);
+    facts.host.links[1].alternatives = vec!["enp5s0".to_owned()];
+    let plan = decide(&json!({"device": "enp5s0"}), &["10.0.0.2@0"], &facts).unwrap();
+    let function = plan.record.endpoints[0].function.as_ref().unwrap();
+    assert_eq!(function.card.as_str(), "eth0");
 }

@@ -1,7 +1,7 @@
 //! One pod after the other in the same slot.
 
 use super::scene::{Scene, a, b, daemon, ordinal, record_of, replica};
-use crate::engine::{DueEnd, Ending};
+use crate::engine::{End, Ending};
 use crate::fact::Slots;
 use crate::refusal::Refusal;
 use crate::store::Outcome;
@@ -75,7 +75,7 @@ fn a_pod_that_ends_while_its_plan_is_open_ends_when_that_is_settled() {
     let refused = scene.attempt(&pod).unwrap_err();
     assert!(matches!(refused, Refusal::PodEnded { .. }), "{refused}");
     let due = scene.engine.due_ends();
-    assert_eq!(due, [DueEnd::Pod(pod.pod().uid, Ending::Certain)]);
+    assert_eq!(due, [End::Pod(pod.pod().uid, Ending::Certain)]);
     scene.end_late(&pod);
     assert!(scene.is_free(a(1)));
     assert!(scene.engine.due_ends().is_empty(), "once");

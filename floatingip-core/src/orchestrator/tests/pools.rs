@@ -191,6 +191,24 @@ fn a_pool_under_change_is_waited_for_as_long_as_patience_lasts() {
     }
 }
 
+/// Nobody knows yet whether the pool is there: it is not said that it is not.
+#[test]
+fn a_pool_whose_creation_is_open_is_not_said_to_be_missing() {
+    let blue = pool("blue");
+    for store in each_kind() {
+        let lab = lab(store, addresses_to(9));
+        lab.store().faults.always(Some(Fault::UnknownBefore));
+        let put = block_on(lab.put_pool(&blue, 3, false));
+        assert_eq!(put, Err(Stuck::Uncertain));
+        lab.store().faults.always(None);
+        assert_eq!(block_on(lab.delete_pool(&blue)), Err(Stuck::Contended));
+        let tend = async { lab.tend().await };
+        let delete = async { assert_eq!(lab.delete_pool(&blue).await, Ok(true)) };
+        block_on(together(vec![Box::pin(delete), Box::pin(tend)]));
+        assert_eq!(block_on(lab.delete_pool(&blue)), Ok(false));
+    }
+}
+
 /// A pool of one address, which is of no use for nodes in 10.2.0.0/16.
 fn exchange_lab(store: MemoryStore) -> Lab {
     let here = r#"{"nodeSubnets":["10.1.0.0/16"],"ips":["10.0.0.2"],"subnet":"10.0.0.0/24","gateway":"10.0.0.1"}"#;

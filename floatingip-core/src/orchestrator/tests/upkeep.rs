@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::engine::{MarkRefusal, NotAdopted, Observed, WholeList};
 use crate::query::{Filter, PageRequest, Sort};
+use crate::record::Attachment;
 use crate::record::{PoolRecord, Target};
 use crate::testing::fixture;
 
@@ -167,26 +168,95 @@ fn an_end_is_confirmed_only_once_nothing_is_left_of_it() {
     }
 }
 
-#[test]
-fn the_next_interface_of_a_name_keeps_its_address_when_what_was_due_is_done() {
-    for store in each_kind() {
+/// An interface whose address is on its way while its end is told, and somebody waits for that.
+struct Restart {
+    lab: Lab,
+    timer: VirtualTimer,
+    cable: Attachment,
+}
+
+impl Restart {
+    fn new(store: MemoryStore) -> Self {
         let timer = VirtualTimer::new();
         let net = Net::to(store);
         let lab = lab_in(timer.clone(), net, addresses_to(2), Limits::default());
         let cable = fixture::attachment("node-1", "cable");
-        let request = request("web").with_attachment(cable.clone());
-        lab.store().hang(1);
-        let mut first = Box::pin(lab.allocate(&request, &Place::Anywhere));
+        Self { lab, timer, cable }
+    }
+
+    fn request(&self) -> PodRequest {
+        request("web").with_attachment(self.cable.clone())
+    }
+
+    /// Someone waits for the end of the first interface; it is made by somebody else, and the next one of
+    /// the name is attached before the waiting one looks again.
+    fn play<F: Future<Output = Result<(), Stuck>>>(
+        &self,
+        waiting: impl FnOnce() -> F,
+        end: impl FnOnce(),
+    ) {
+        let request = self.request();
+        self.lab.store().hang(1);
+        let mut first = Box::pin(self.lab.allocate(&request, &Place::Anywhere));
         assert_eq!(poll_once(first.as_mut()), None);
+        let mut waiting = Box::pin(waiting());
+        assert_eq!(poll_once(waiting.as_mut()), None);
+        self.lab.store().hang(0);
+        assert_eq!(block_on(first), Ok(vec![ip(2)]));
+        end();
+        assert_eq!(self.lab.store().holder(2), None);
+        let next = self.lab.allocate(&request, &Place::Anywhere);
+        assert_eq!(block_on(next), Ok(vec![ip(2)]));
+        self.timer.advance(MINUTE);
+        assert_eq!(block_on(waiting), Ok(()));
+        block_on(self.lab.tend());
+        assert_eq!(self.lab.store().holder(2).as_deref(), Some("web"));
+    }
+}
+
+#[test]
+fn the_next_interface_of_a_name_keeps_its_address_whoever_waits_for_the_end_before_it() {
+    for store in each_kind() {
+        let restart = Restart::new(store);
+        let (lab, cable) = (&restart.lab, &restart.cable);
+        restart.play(|| lab.detached(cable), || block_on(lab.tend()));
+    }
+    for store in each_kind() {
+        let restart = Restart::new(store);
+        let (lab, cable) = (&restart.lab, &restart.cable);
+        let again = || assert_eq!(block_on(lab.detached(cable)), Ok(()));
+        restart.play(|| lab.detached(cable), again);
+    }
+}
+
+#[test]
+fn the_next_pod_of_a_uid_keeps_its_address_whoever_waits_for_the_end_before_it() {
+    for store in each_kind() {
+        let restart = Restart::new(store);
+        let (lab, uid) = (&restart.lab, restart.request().pod().uid.clone());
+        let tend = || block_on(lab.tend());
+        restart.play(|| lab.ended(&uid, &Ending::Certain), tend);
+    }
+}
+
+#[test]
+fn what_is_attached_while_a_collection_waits_is_not_collected() {
+    for store in each_kind() {
+        let Restart { lab, timer, cable } = Restart::new(store);
+        let request = request("web").with_attachment(cable.clone());
+        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        lab.store().hang(1);
         let mut end = Box::pin(lab.detached(&cable));
         assert_eq!(poll_once(end.as_mut()), None);
+        let nothing = BTreeSet::new();
+        let mut collection = Box::pin(lab.gc(&cable.node, &cable.network, &nothing));
+        assert_eq!(poll_once(collection.as_mut()), None);
         lab.store().hang(0);
-        assert_eq!(block_on(first), Ok(vec![ip(2)]));
-        timer.advance(Duration::from_secs(1));
         assert_eq!(block_on(end), Ok(()));
         let next = lab.allocate(&request, &Place::Anywhere);
         assert_eq!(block_on(next), Ok(vec![ip(2)]));
-        block_on(lab.tend());
+        timer.advance(MINUTE);
+        assert_eq!(block_on(collection), Ok(()));
         assert_eq!(lab.store().holder(2).as_deref(), Some("web"));
     }
 }

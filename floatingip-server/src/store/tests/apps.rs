@@ -61,7 +61,7 @@ async fn what_was_told_of_apps_is_there_again_after_reopening() {
 }
 
 #[tokio::test]
-async fn only_what_is_gone_is_revived_or_forgotten_and_not_what_was_told_since() {
+async fn only_what_was_told_of_ends_and_only_what_is_gone_is_revived_or_forgotten() {
     let folder = folder();
     let store = open(&folder);
     let apps = store.apps().unwrap();
@@ -70,6 +70,7 @@ async fn only_what_is_gone_is_revived_or_forgotten_and_not_what_was_told_since()
     let web = || app("web");
     for (change, left) in [
         (AppChange::Revive(web()), None),
+        (AppChange::End(web()), None),
         (tell("web", &one), Some(1)),
         (tell("web", &one), Some(1)),
         (AppChange::Revive(web()), Some(1)),
@@ -77,8 +78,12 @@ async fn only_what_is_gone_is_revived_or_forgotten_and_not_what_was_told_since()
         (tell("web", &two), Some(2)),
         (tell("web", &Told::Gone), Some(3)),
         (AppChange::Forget(web(), Version(2)), Some(3)),
+        (AppChange::End(web()), Some(3)),
         (AppChange::Forget(web(), Version(3)), None),
         (tell("web", &Told::Gone), Some(5)),
+        (AppChange::Revive(web()), None),
+        (tell("web", &one), Some(7)),
+        (AppChange::End(web()), Some(8)),
         (AppChange::Revive(web()), None),
     ] {
         store.change_app(change.clone()).await.unwrap();

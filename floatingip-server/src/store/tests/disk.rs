@@ -37,7 +37,7 @@ impl Disk {
         self.0.state.lock().unwrap()
     }
 
-    pub(super) fn fail_at(&self, call: u32, loses: bool) {
+    pub(crate) fn fail_at(&self, call: u32, loses: bool) {
         let mut state = self.state();
         state.calls_until_fault = Some(call);
         state.loses = loses;
@@ -69,7 +69,7 @@ impl Disk {
     pub(crate) fn store(&self) -> Result<EmbeddedStore, OpenError> {
         let disk = self.clone();
         let opener = Box::new(move || disk.open());
-        let file = DatabaseFile::with_opener("disk/floatingip.redb".into(), opener, None)?;
+        let file = DatabaseFile::on_medium("disk/floatingip.redb".into(), opener, None)?;
         EmbeddedStore::start(file, Options::default())
     }
 
@@ -138,7 +138,7 @@ fn size(bytes: u64) -> usize {
 }
 
 /// Repeats a batch as the contract asks, until the answer is definite.
-async fn settle(store: &EmbeddedStore, batch: &Batch) -> Vec<Outcome> {
+pub(super) async fn settle(store: &EmbeddedStore, batch: &Batch) -> Vec<Outcome> {
     for _ in 0..10 {
         let answers = store.apply(batch).await;
         let definite = answers.into_iter().map(|answer| match answer {

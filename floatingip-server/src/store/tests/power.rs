@@ -134,6 +134,27 @@ fn a_missing_flush_is_found() {
 }
 
 #[test]
+fn what_is_acknowledged_after_a_failed_flush_is_there_after_a_power_cut() {
+    let mut random = Rng::with_seed(seed());
+    let (mut bytes, mut written, mut failures) = (Vec::new(), 0, 0);
+    for _ in 0..CHAIN {
+        let disk = Disk::new(bytes, Flaw::None, random.fork());
+        let store = disk.store().unwrap();
+        assert_eq!(done(store.load()).unwrap().version, Version(written));
+        disk.set_flaw(Flaw::FailsFlushes(16));
+        for _ in 0..random.u32(1..20) {
+            let plan = u32::try_from(written).unwrap() + 1;
+            let outcomes = done(super::disk::settle(&store, &web(plan)));
+            written += 1;
+            assert_eq!(outcomes, [Outcome::Applied(Version(written))]);
+        }
+        failures += store.counts().failures;
+        bytes = disk.remains();
+    }
+    assert!(failures > 0, "no flush has failed");
+}
+
+#[test]
 fn the_same_seed_leaves_the_same() {
     let first = chain(7, Flaw::None).unwrap();
     assert_eq!(chain(7, Flaw::None).unwrap(), first);

@@ -22,6 +22,7 @@ pub(super) fn perform(
     let nothing = (Verdict::Answers(Vec::new()), None);
     let (app, put) = match change {
         AppChange::Tell(app, told) => (app, Some(told)),
+        AppChange::End(app) => (app, Some(&Told::Gone)),
         AppChange::Revive(app) | AppChange::Forget(app, _) => (app, None),
     };
     let there = match stored(app, tables)? {
@@ -55,6 +56,7 @@ fn is_due(change: &AppChange, there: Option<&AppRow>) -> bool {
     let gone = there.is_some_and(|row| row.told == Told::Gone);
     match change {
         AppChange::Tell(_, told) => there.is_none_or(|row| row.told != *told),
+        AppChange::End(_) => there.is_some() && !gone,
         AppChange::Revive(_) => gone,
         AppChange::Forget(_, version) => gone && there.is_some_and(|row| row.version == *version),
     }

@@ -4,9 +4,10 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use fastrand::Rng;
-use redb::StorageBackend;
+use redb::{Database, DatabaseError, StorageBackend};
 
 use crate::store::database::{DatabaseFile, builder};
+use crate::store::medium::Medium;
 use crate::store::{EmbeddedStore, OpenError};
 
 /// What a disk writes as a whole, or not at all, unless the cut hits it.
@@ -19,6 +20,8 @@ pub(super) enum Flaw {
     None,
     /// One flush in so many is answered, and not done.
     ForgetsFlushes(u32),
+    /// One flush in so many fails, and of what it should have written no later one writes anything.
+    FailsFlushes(u32),
 }
 
 /// A disk; clones are the same one.
@@ -35,7 +38,8 @@ struct Shared {
 struct State {
     /// What a cut leaves alone.
     flushed: Vec<u8>,
-    /// What is read: the flushed bytes with all later changes.
+    /// What is read: the flushed bytes with all later changes, and with what a failed flush has lost as
+    /// long as that is not evicted.
     bytes: Vec<u8>,
     later: Vec<Change>,
     calls_until_cut: Option<u32>,
@@ -86,8 +90,7 @@ impl Disk {
     /// The file on this disk: made where there is none, else opened and repaired.
     pub(super) fn file(&self) -> Result<DatabaseFile, OpenError> {
         let disk = self.clone();
-        let open = Box::new(move || builder().create_with_backend(disk.clone()));
-        DatabaseFile::with_opener("disk/floatingip.redb".into(), open, None)
+        DatabaseFile::on_medium("disk/floatingip.redb".into(), Box::new(disk), None)
     }
 
     pub(super) fn store(&self) -> Result<EmbeddedStore, OpenError> {
@@ -106,6 +109,10 @@ impl Disk {
 
     pub(super) fn never_cut(&self) {
         self.state().calls_until_cut = None;
+    }
+
+    pub(super) fn set_flaw(&self, flaw: Flaw) {
+        self.state().flaw = flaw;
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -176,16 +183,32 @@ impl State {
     fn flush(&mut self) -> io::Result<()> {
         self.count()?;
         self.flushes += 1;
-        let forgotten = match self.flaw {
-            Flaw::None => false,
-            Flaw::ForgetsFlushes(one_in) => self.random.u32(0..one_in) == 0,
-        };
-        if !forgotten {
-            for change in self.later.drain(..) {
-                change.apply(&mut self.flushed);
+        match self.flaw {
+            Flaw::ForgetsFlushes(one_in) if self.random.u32(0..one_in) == 0 => return Ok(()),
+            Flaw::FailsFlushes(one_in) if self.random.u32(0..one_in) == 0 => {
+                return Err(self.fail_flush());
             }
+            _ => {}
+        }
+        for change in self.later.drain(..) {
+            change.apply(&mut self.flushed);
         }
         Ok(())
+    }
+
+    /// As Linux does it: what did not arrive counts as written. The length is the file system's own, and kept.
+    fn fail_flush(&mut self) -> io::Error {
+        self.flushed = self.cut();
+        self.flushed.resize(self.bytes.len(), 0);
+        self.later.clear();
+        io::Error::other("a sector cannot be written")
+    }
+
+    fn evict(&mut self) {
+        self.bytes = self.flushed.clone();
+        for change in &self.later {
+            change.apply(&mut self.bytes);
+        }
     }
 
     fn count(&mut self) -> io::Result<()> {
@@ -256,6 +279,17 @@ fn overwrite(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
         bytes.resize(end, 0);
     }
     bytes[offset..end].copy_from_slice(data);
+}
+
+impl Medium for Disk {
+    fn evict(&self) -> io::Result<()> {
+        self.state().evict();
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Database, DatabaseError> {
+        builder().create_with_backend(self.clone())
+    }
 }
 
 impl StorageBackend for Disk {

@@ -310,9 +310,10 @@ async fn scale(core: &Core, app: u32, number: u32) {
         kind: Name::from("deployment"),
         name: Name::from(format!("app-{app}")),
     };
-    let change = match number % 12 {
+    let change = match number % 13 {
         0..=8 => AppChange::Tell(app.clone(), told(number % 9)),
         9 => AppChange::Revive(app.clone()),
+        10 => AppChange::End(app.clone()),
         _ => match core.world().told(&app) {
             Some(row) => AppChange::Forget(app.clone(), row.version),
             None => return,

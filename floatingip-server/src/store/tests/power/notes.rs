@@ -12,7 +12,7 @@ use floatingip_core::{Owner, Topology};
 use super::Broken;
 use super::found::{Found, Journal};
 use super::witness::DOCUMENT;
-use crate::store::{AppChange, AppRow, EmbeddedStore};
+use crate::store::{AppChange, AppRow, EmbeddedStore, Told};
 
 /// What was acknowledged, and what was asked and not answered.
 #[derive(Clone, Debug, Default)]
@@ -217,6 +217,7 @@ impl Notes {
     fn may_be(&self, change: &AppChange, row: Option<&AppRow>) -> bool {
         match (change, row) {
             (AppChange::Tell(_, told), Some(row)) => row.told == *told && row.version > self.latest,
+            (AppChange::End(_), Some(row)) => row.told == Told::Gone && row.version > self.latest,
             (AppChange::Revive(_) | AppChange::Forget(..), None) => true,
             _ => false,
         }
@@ -295,7 +296,10 @@ impl Notes {
 
 pub(super) fn app_of(change: &AppChange) -> &AppRef {
     match change {
-        AppChange::Tell(app, _) | AppChange::Revive(app) | AppChange::Forget(app, _) => app,
+        AppChange::Tell(app, _)
+        | AppChange::End(app)
+        | AppChange::Revive(app)
+        | AppChange::Forget(app, _) => app,
     }
 }
 
