@@ -56,6 +56,50 @@ fn an_address_that_is_used_in_the_vlan_is_refused_and_the_function_given_back() 
 
 #[test]
 #[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
+fn an_address_of_the_node_is_refused_before_any_function_is_enabled() {
+    let scene = Scene::new();
+    ip(&format!("address add 10.2.0.10/24 dev {CARD}"));
+    let pod = Pod::new(&scene, "s1", "10.2.0.10", 2, &fields(&json!({})));
+    pod.fails("ADD", "10.2.0.10 is used by this node");
+    assert_eq!(scene.functions_as_they_are(), "");
+}
+
+#[test]
+#[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
+fn a_card_may_be_named_by_another_name_of_its() {
+    let scene = Scene::new();
+    ip(&format!("link property add dev {CARD} altname enp9s9"));
+    let fields = fields(&json!({"device": "enp9s9", "duplicate_address_probe": false}));
+    let pod = Pod::connected(&scene, "s1", "10.2.0.10", 2, &fields);
+    for verb in ["STATUS", "CHECK", "DEL"] {
+        pod.succeeds(verb);
+    }
+    ip(&format!("link property del dev {CARD} altname enp9s9"));
+}
+
+#[test]
+#[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
+fn links_that_are_switched_on_listen_to_no_router() {
+    let scene = Scene::new();
+    let function = scene.functions(1).remove(0);
+    let files = |link: &str| {
+        ["accept_ra", "autoconf"].map(|name| format!("/proc/sys/net/ipv6/conf/{link}/{name}"))
+    };
+    for file in files(CARD) {
+        std::fs::write(file, "1").unwrap();
+    }
+    ip(&format!("link set {CARD} down"));
+    ip(&format!("link set {function} up"));
+    let usual = fields(&json!({"duplicate_address_probe": false}));
+    let pod = Pod::connected(&scene, "s1", "10.2.0.10", 2, &usual);
+    pod.disconnect();
+    for file in [files(CARD), files(&function)].as_flattened() {
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "0\n", "{file}");
+    }
+}
+
+#[test]
+#[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
 fn four_pods_at_once_get_four_functions_and_a_fifth_is_told_why_not() {
     let scene = Scene::new();
     let usual = fields(&json!({"duplicate_address_probe": false}));

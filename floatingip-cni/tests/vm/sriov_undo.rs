@@ -1,5 +1,7 @@
 //! `galaxy-k8s-sriov` gives functions back as they were, whatever happened.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use floatingip_cni::connect::{Connects as _, Plan, Spaces, carry_out};
@@ -47,6 +49,28 @@ fn a_function_whose_namespace_went_first_is_given_back_under_its_name() {
     pod.is_forgotten();
     assert_eq!(scene.functions_as_they_are(), before);
     pod.succeeds("DEL");
+}
+
+/// As `/proc/PID/ns/net` leads to another container once the process has ended.
+#[test]
+#[ignore = "needs the virtual machine of `cargo xtask vm-test`"]
+fn a_function_is_not_taken_out_of_another_namespace_than_was_written_down() {
+    let scene = Scene::new();
+    scene.functions(1);
+    let before = scene.functions_as_they_are();
+    let pod = Pod::connected(&scene, "s1", "10.2.0.10", 2, &quick());
+    let other = scene.container("other");
+    pod.netns
+        .ip(&format!("link set eth0 netns {}", other.name()));
+    ip("netns delete s1");
+    symlink(other.path(), pod.netns.path()).unwrap();
+    pod.fails("CHECK", "another network namespace");
+    pod.fails("DEL", "is not in its container");
+    assert!(other.ip("-brief link").contains("eth0"));
+    fs::remove_file(pod.netns.path()).unwrap();
+    ip("netns delete other");
+    pod.is_forgotten();
+    assert_eq!(scene.functions_as_they_are(), before);
 }
 
 /// The next call of the same interface takes over where the killed one was.
