@@ -24,12 +24,11 @@ pub fn install(
     wanted.push((node.conflist(), Content::Conflist(conflist.into_bytes())));
     let (mut stages, mut places) = (Vec::new(), Vec::new());
     for (path, content) in wanted {
-        let found = Found::at(&path, content.sort())?;
         stages.extend(leftover(&path));
         if content.is_at(&path).map_err(failed(&path))? {
             continue;
         }
-        if found == Found::Foreign {
+        if Found::at(&path, content.sort())? == Found::Foreign {
             places.push(Step::Keep(path.clone()));
         }
         places.push(Step::Place(path.clone()));

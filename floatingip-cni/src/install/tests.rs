@@ -182,6 +182,13 @@ fn what_cannot_be_written_beside_one_name_changes_no_other() {
 fn a_folder_under_a_name_is_refused_before_anything_is_changed() {
     let scene = Scene::new(Before::Nothing);
     fs::create_dir(scene.name()).unwrap();
-    let refused = uninstall(&scene.node).unwrap_err();
-    assert!(matches!(refused, InstallError::Folder(path) if path == scene.name()));
+    let conflist = Conflist::built_in(&"eth1".parse().unwrap(), crate::spec::Version::V1_0_0);
+    let conflist = Conflist::check(conflist).unwrap();
+    for refused in [
+        install(&scene.node, program("new"), conflist),
+        uninstall(&scene.node),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, InstallError::Folder(path) if path == scene.name()));
+    }
 }
