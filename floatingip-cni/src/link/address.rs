@@ -86,6 +86,11 @@ impl Address {
         self.0.header.scope == AddressScope::Universe
     }
 
+    /// Will it go by itself, unless who gave it renews it, as a router does?
+    pub fn is_lent(&self) -> bool {
+        !self.has(AddressFlags::Permanent)
+    }
+
     /// Is the kernel still asking whether it is free?
     pub fn is_tentative(&self) -> bool {
         self.has(AddressFlags::Tentative) && !self.is_taken()

@@ -92,6 +92,11 @@ pub enum Change {
         /// The route.
         route: Route,
     },
+    /// Makes a link take neither addresses nor routes from whoever advertises IPv6 ones on it.
+    IgnoreAdvertisements {
+        /// The link's name.
+        name: Name,
+    },
     /// Sets a value below `/proc/sys/net`.
     Set {
         /// Such as `ipv4/ip_forward`.
@@ -208,7 +213,9 @@ impl Change {
                 value,
                 was: Some(was),
             } => return restored(setting, value, &was),
-            Self::Delete { .. } | Self::Set { was: None, .. } => return None,
+            Self::Delete { .. }
+            | Self::IgnoreAdvertisements { .. }
+            | Self::Set { was: None, .. } => return None,
         })
     }
 }
@@ -244,6 +251,9 @@ impl fmt::Display for Change {
             Self::AddRoute { name, route, .. } => write!(f, "add the route {route} through {name}"),
             Self::RemoveRoute { name, route } => {
                 write!(f, "remove the route {route} through {name}")
+            }
+            Self::IgnoreAdvertisements { name } => {
+                write!(f, "let {name} ignore IPv6 advertisements")
             }
             Self::Set { setting, value, .. } => write!(f, "set net/{setting} to {value}"),
         }

@@ -206,10 +206,15 @@ impl Kernel {
     /// # Errors
     /// The kernel refuses it, or a link that it needs is not there.
     pub fn apply(&mut self, change: &Change, inside: Option<&Netns>) -> Result<(), KernelError> {
-        if let Change::Set { setting, value, .. } = change {
-            let written = self.run(|| sysctl::write(setting, value))?;
-            return written.map_err(|error| refused_file(change.to_string(), &error));
-        }
+        let written = match change {
+            Change::Set { setting, value, .. } => self.run(|| sysctl::write(setting, value))?,
+            Change::IgnoreAdvertisements { name } => self.run(|| ignore_advertisements(name))?,
+            _ => return self.ask(change, inside),
+        };
+        written.map_err(|error| refused_file(change.to_string(), &error))
+    }
+
+    fn ask(&mut self, change: &Change, inside: Option<&Netns>) -> Result<(), KernelError> {
         let module = match change {
             Change::Create { kind, .. } => Some(kind.module()),
             _ => None,
@@ -272,8 +277,8 @@ impl Kernel {
                 Request::change(Message::DelRoute(route.through(self.index(name)?)))
             }
             // Not a message.
-            Change::Set { setting, .. } => {
-                let what = format!("set net/{setting}");
+            Change::Set { .. } | Change::IgnoreAdvertisements { .. } => {
+                let what = change.to_string();
                 return Err(refused(what, Errno::INVAL, String::new(), None));
             }
         })
@@ -308,6 +313,17 @@ fn is_moot(change: &Change, errno: Errno) -> bool {
         Change::RemoveRoute { .. } => errno == Errno::SRCH,
         _ => false,
     }
+}
+
+/// A link without these settings has no IPv6, as in a kernel that has none: it ignores all there is.
+fn ignore_advertisements(name: &Name) -> io::Result<()> {
+    for setting in ["accept_ra", "autoconf"] {
+        match sysctl::write(&format!("ipv6/conf/{name}/{setting}"), "0") {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn refused_file(what: String, error: &io::Error) -> KernelError {

@@ -95,6 +95,11 @@ impl Route {
         self.0.header.kind == RouteType::Unicast && self.table() != Self::LOCAL && !of_link
     }
 
+    /// Did a router advertise it?
+    pub fn is_advertised(&self) -> bool {
+        self.0.header.protocol == RouteProtocol::Ra
+    }
+
     /// Does it say the same, be it through another link?
     pub fn agrees(&self, other: &Self) -> bool {
         self.destination() == other.destination()

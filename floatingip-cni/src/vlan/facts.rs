@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::config::{Switch, VlanConfig};
-use crate::link::{Kernel, KernelError, View};
+use crate::link::{Address, Kernel, KernelError, Link, Route, View};
+
+/// The settings of a link by which it listens to routers' advertisements.
+pub(super) const HEED_ADVERTISEMENTS: [&str; 2] = ["accept_ra", "autoconf"];
 
 /// What an `ADD` is decided from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,11 @@ impl Facts {
         {
             facts.host.routes = host.routes()?;
         }
-        for setting in settings(config) {
+        let wanted: Vec<String> = settings(config)
+            .into_iter()
+            .chain(facts.advertised())
+            .collect();
+        for setting in wanted {
             if let Some(value) = host.setting(&setting)? {
                 facts.settings.insert(setting, value);
             }
@@ -55,6 +62,22 @@ impl Facts {
         let vlans = self.host.links.iter().filter(|link| link.vlan.is_some());
         let mut links = named.chain(vlans);
         links.any(|link| self.host.addresses_of(link).next().is_some())
+    }
+
+    /// Whether the links listen that have something from a router's advertisements.
+    fn advertised(&self) -> Vec<String> {
+        let links = self.host.links.iter().filter(|link| self.listens(link));
+        let of_link = |link: &Link| {
+            HEED_ADVERTISEMENTS.map(|setting| format!("ipv6/conf/{}/{setting}", link.name))
+        };
+        links.flat_map(of_link).collect()
+    }
+
+    /// Has a link of the host an address or a route from a router's advertisements?
+    pub(super) fn listens(&self, link: &Link) -> bool {
+        let lent = |it: &Address| it.net().addr().is_ipv6() && it.is_global() && it.is_lent();
+        let mut routes = self.host.routes_of(link);
+        self.host.addresses_of(link).any(lent) || routes.any(Route::is_advertised)
     }
 
     /// Does a setting have a value?

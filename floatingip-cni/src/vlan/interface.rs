@@ -256,6 +256,8 @@ impl<'a> Interfaces<'a> {
             mtu: Some(endpoint.mtu),
             kind: Kind::Veth { peer },
         }));
+        let ignore = Change::IgnoreAdvertisements { name: name.clone() };
+        self.prepare(Step::host(ignore));
         Ok(HostEnd {
             end: End {
                 name,
@@ -273,9 +275,10 @@ impl<'a> Interfaces<'a> {
             let name = host.name.clone();
             self.prepare(Step::host(Change::Up { name }));
         }
-        // With interfaces in several networks, answers may leave by another one than questions come in by.
+        // With interfaces in several networks, answers may leave by another one than questions come in by. Of this
+        // value and that of all links the kernel takes the greater: 0 would not do.
         let filter = format!("ipv4/conf/{name}/rp_filter");
-        self.prepare(inside(set(filter, "0")));
+        self.prepare(inside(set(filter, "2")));
         self.prepare(Step::container(Change::Up { name }));
     }
 

@@ -12,7 +12,7 @@
 //! 3. The device's routes and addresses, which nobody uses any more, are removed.
 
 use super::act::Step;
-use super::facts::Facts;
+use super::facts::{Facts, HEED_ADVERTISEMENTS};
 use super::plan::PlanError;
 use crate::link::{Address, Change, Kind, Link, Rank, Route};
 use crate::spec::InterfaceName;
@@ -51,6 +51,7 @@ impl<'a> Takeover<'a> {
         self.check()?;
         let mut changes = Vec::new();
         changes.extend(self.creation());
+        changes.extend(self.heed_advertisements());
         changes.extend(self.heed_carrier());
         changes.extend(self.missing_addresses());
         changes.extend(self.switch_bridge_on());
@@ -146,6 +147,32 @@ impl<'a> Takeover<'a> {
             kind: Kind::Bridge,
         };
         self.there().is_none().then_some(create)
+    }
+
+    /// Nobody becomes the node's router by saying so, unless the node has its address in that way: it would lose it.
+    fn heed_advertisements(&self) -> Vec<Change> {
+        if self.there().is_some_and(|bridge| bridge.up) {
+            return Vec::new();
+        }
+        if self.facts.listens(self.device) {
+            return self.listen_alike().collect();
+        }
+        let name = self.bridge.clone();
+        vec![Change::IgnoreAdvertisements { name }]
+    }
+
+    /// As the device does.
+    fn listen_alike(&self) -> impl Iterator<Item = Change> {
+        HEED_ADVERTISEMENTS.into_iter().filter_map(|setting| {
+            let of = |link: &str| format!("ipv6/conf/{link}/{setting}");
+            let wanted = self.facts.settings.get(&of(&self.device.name))?;
+            let value = ["0", "1", "2"].into_iter().find(|known| known == wanted)?;
+            Some(Change::Set {
+                setting: of(self.bridge.as_str()),
+                value,
+                was: None,
+            })
+        })
     }
 
     fn heed_carrier(&self) -> Vec<Change> {

@@ -141,9 +141,17 @@ impl<'a> Uplinks<'a> {
             .link(bridge.as_str())
             .is_some_and(|link| link.up);
         if !up {
-            self.steps.push(Step::host(Change::Up { name: bridge }));
+            self.switch_on(bridge);
         }
         Ok(())
+    }
+
+    /// A link that nobody on the network can make the node's way by advertising IPv6 routers on it. A call that was
+    /// killed may have made it.
+    fn switch_on(&mut self, name: InterfaceName) {
+        let ignore = Change::IgnoreAdvertisements { name: name.clone() };
+        self.steps.push(Step::host(ignore));
+        self.steps.push(Step::host(Change::Up { name }));
     }
 
     fn answer_for_others(&mut self, bridge: &InterfaceName) {
@@ -213,8 +221,7 @@ impl<'a> Uplinks<'a> {
     fn existing_vlan(&mut self, link: &Link) -> Result<InterfaceName, PlanError> {
         let name: InterfaceName = link.name.parse()?;
         if !link.up {
-            let name = name.clone();
-            self.steps.push(Step::host(Change::Up { name }));
+            self.switch_on(name.clone());
         }
         Ok(name)
     }
@@ -238,8 +245,7 @@ impl<'a> Uplinks<'a> {
             mtu: None,
             kind: Kind::Vlan { device, id: vlan },
         }));
-        let up = Change::Up { name: name.clone() };
-        self.steps.push(Step::host(up));
+        self.switch_on(name.clone());
         Ok(name)
     }
 }

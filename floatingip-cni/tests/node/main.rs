@@ -12,6 +12,8 @@ mod lab;
 #[cfg(test)]
 mod refuse;
 #[cfg(test)]
+mod routers;
+#[cfg(test)]
 mod space;
 #[cfg(test)]
 mod takeover;

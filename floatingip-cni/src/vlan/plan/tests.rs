@@ -87,11 +87,12 @@ fn told(steps: &[Step]) -> Vec<String> {
     steps.iter().map(ToString::to_string).collect()
 }
 
-const VETH: [&str; 5] = [
+const VETH: [&str; 6] = [
     "create veth eth0 in the container and its host end v-h012345678-l0",
+    "let v-h012345678-l0 ignore IPv6 advertisements",
     "make v-h012345678-l0 a port of bridge docker2",
     "switch v-h012345678-l0 on",
-    "set net/ipv4/conf/eth0/rp_filter to 0 in the container",
+    "set net/ipv4/conf/eth0/rp_filter to 2 in the container",
     "switch eth0 on in the container",
 ];
 
@@ -100,9 +101,11 @@ fn a_first_address_of_a_vlan_makes_its_link_and_its_bridge() {
     let plan = decide(&json!({}), &["10.0.0.2/24@2"], &node(&[])).unwrap();
     let mut expected = vec![
         "create VLAN 2 of eth0: vlan2",
+        "let vlan2 ignore IPv6 advertisements",
         "switch vlan2 on",
         "create bridge docker2",
         "make vlan2 a port of bridge docker2",
+        "let docker2 ignore IPv6 advertisements",
         "switch docker2 on",
     ];
     expected.extend(VETH);
@@ -127,7 +130,7 @@ fn what_is_there_of_a_vlan_is_used() {
     let own = [vlan_2("eth0.2", Some(6)), link(6, "br7", "bridge")];
     let plan = decide(&json!({}), &["10.0.0.2/24@2"], &node(&own)).unwrap();
     assert_eq!(
-        plan.prepare[1].to_string(),
+        plan.prepare[2].to_string(),
         "make v-h012345678-l0 a port of bridge br7"
     );
 }
@@ -321,6 +324,7 @@ fn the_hosts_address_is_on_the_bridge_before_the_device_becomes_a_port() {
     let plan = decide(&json!({}), &["10.0.0.2/24"], &facts).unwrap();
     let expected = [
         "create bridge docker",
+        "let docker ignore IPv6 advertisements",
         "set net/ipv4/conf/docker/ignore_routes_with_linkdown to 1",
         "give docker the address 10.0.0.9/24",
         "switch docker on",
