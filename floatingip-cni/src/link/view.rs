@@ -1,7 +1,7 @@
 //! What the kernel has in a namespace: links, addresses and routes.
 
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop,
 };
 
 use super::address::Address;
@@ -26,6 +26,8 @@ pub struct Link {
     pub index: u32,
     /// Its name.
     pub name: String,
+    /// Other names, by which the kernel finds it too.
+    pub alternatives: Vec<String>,
     /// Its hardware address, if that is an Ethernet one.
     pub mac: Option<Mac>,
     /// How long its packets may be.
@@ -45,9 +47,9 @@ pub struct Link {
 }
 
 impl View {
-    /// The link of a name.
+    /// The link of a name, be it an alternative one.
     pub fn link(&self, name: &str) -> Option<&Link> {
-        self.links.iter().find(|link| link.name == name)
+        self.links.iter().find(|link| link.is_called(name))
     }
 
     /// The link of a number.
@@ -71,6 +73,10 @@ impl View {
 }
 
 impl Link {
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.alternatives.iter().any(|other| other == name)
+    }
+
     /// Is it a bridge?
     pub fn is_bridge(&self) -> bool {
         self.kind == "bridge"
@@ -97,6 +103,9 @@ impl Link {
     fn take(&mut self, attribute: LinkAttribute) {
         match attribute {
             LinkAttribute::IfName(name) => self.name = name,
+            LinkAttribute::PropList(list) => {
+                self.alternatives = list.into_iter().filter_map(alternative).collect()
+            }
             LinkAttribute::Mtu(mtu) => self.mtu = mtu,
             LinkAttribute::Address(mac) => self.mac = mac.try_into().ok().map(Mac),
             LinkAttribute::Controller(index) => self.master = Some(index),
@@ -117,6 +126,13 @@ impl Link {
             }
             _ => {}
         }
+    }
+}
+
+fn alternative(property: Prop) -> Option<String> {
+    match property {
+        Prop::AltIfName(name) => Some(name),
+        _ => None,
     }
 }
 

@@ -145,9 +145,7 @@ impl From<NetworkError> for Failure {
         let code = match &error {
             NetworkError::Version(_) => Code::IncompatibleVersion,
             NetworkError::Form { .. } => Code::Decode,
-            NetworkError::Name(_) | NetworkError::NoPreviousResult | NetworkError::NoList => {
-                Code::InvalidNetwork
-            }
+            NetworkError::Name(_) | NetworkError::NoPreviousResult => Code::InvalidNetwork,
         };
         Self::new(code, error)
     }

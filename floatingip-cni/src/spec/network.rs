@@ -66,9 +66,6 @@ pub enum NetworkError {
     /// `CHECK` without what `ADD` answered.
     #[error("the network configuration has no prevResult, which CHECK compares with")]
     NoPreviousResult,
-    /// `GC` without a list; an absent list is no empty one.
-    #[error("the network configuration has no cni.dev/valid-attachments: nothing was removed")]
-    NoList,
 }
 
 #[derive(Deserialize)]
@@ -196,13 +193,10 @@ impl Network {
             .ok_or(NetworkError::NoPreviousResult)
     }
 
-    /// The attachments that `GC` leaves alone.
-    ///
-    /// # Errors
-    /// The configuration does not say which.
-    pub fn valid(&self) -> Result<Vec<Attachment>, NetworkError> {
-        let valid = self.valid.as_ref().ok_or(NetworkError::NoList)?;
-        Ok(valid.iter().map(Attachment::from).collect())
+    /// The attachments that `GC` leaves alone, if the configuration says which. An absent list is no empty one.
+    pub fn valid(&self) -> Option<Vec<Attachment>> {
+        let valid = self.valid.as_ref()?;
+        Some(valid.iter().map(Attachment::from).collect())
     }
 }
 
@@ -327,10 +321,12 @@ mod tests {
 
     #[test]
     fn an_absent_list_is_no_empty_one() {
-        assert!(matches!(
-            read(r#"{"name":"lan"}"#).unwrap().valid(),
-            Err(NetworkError::NoList)
-        ));
+        for text in [
+            r#"{"name":"lan"}"#,
+            r#"{"name":"lan","cni.dev/valid-attachments":null}"#,
+        ] {
+            assert_eq!(read(text).unwrap().valid(), None);
+        }
         for name in ["valid-attachments", "attachments"] {
             let list = r#"[{"containerID":"c1","ifname":"eth0"}]"#;
             let network = read(&format!(r#"{{"name":"lan","cni.dev/{name}":{list}}}"#)).unwrap();

@@ -1,7 +1,8 @@
 //! The folder with the records: `NETWORK/CONTAINER@INTERFACE.json`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::record::Record;
@@ -51,12 +52,28 @@ impl Folder {
         &self.0
     }
 
-    /// Makes it, for this user alone.
+    /// Makes it, and the one that it is in, for this user alone.
     ///
     /// # Errors
-    /// It cannot be made, or not be written to.
+    /// It cannot be made.
     pub fn make(&self) -> Result<(), StateError> {
-        fs::create_dir_all(&self.0).map_err(failed(&self.0))
+        let above = self.0.parent().into_iter();
+        for path in above.chain([self.0.as_path()]) {
+            make_private(path).map_err(failed(path))?;
+        }
+        // The one above may be anybody's; this one is the plugin's, and a former version may have made it.
+        tighten(&self.0).map_err(failed(&self.0))
+    }
+
+    /// Makes it, and sees whether a file can be written in it.
+    ///
+    /// # Errors
+    /// None can.
+    pub fn try_out(&self) -> Result<(), StateError> {
+        self.make()?;
+        let path = self.0.join("status");
+        write_file(&path, b"{}").map_err(failed(&path))?;
+        remove(&path)
     }
 
     /// The record of an attachment.
@@ -82,7 +99,7 @@ impl Folder {
     pub fn write(&self, record: &Record) -> Result<(), StateError> {
         let path = self.file(&record.network, &record.attachment());
         let folder = self.network(&record.network);
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        make_private(&folder).map_err(failed(&folder))?;
         let fresh = path.with_extension("new");
         write_whole(record, &fresh, &path).map_err(failed(&path))
     }
@@ -92,35 +109,54 @@ impl Folder {
     /// # Errors
     /// The file cannot be removed.
     pub fn forget(&self, network: &NetworkName, attachment: &Attachment) -> Result<(), StateError> {
-        let path = self.file(network, attachment);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path)(error)),
-            _ => Ok(()),
-        }
+        remove(&self.file(network, attachment))
     }
 
-    /// All records of a network.
+    /// All records of a network, and why others cannot be read.
     ///
     /// # Errors
-    /// They cannot be listed, or one cannot be read.
-    pub fn all(&self, network: &NetworkName) -> Result<Vec<Record>, StateError> {
+    /// They cannot be listed.
+    pub fn all(
+        &self,
+        network: &NetworkName,
+    ) -> Result<Vec<Result<Record, StateError>>, StateError> {
+        let paths = self.files(network, "json")?;
+        let records = paths.iter().map(|path| read(path).transpose());
+        Ok(records.flatten().collect())
+    }
+
+    /// Are there records that nobody came to write to their end?
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn is_untidy(&self, network: &NetworkName) -> Result<bool, StateError> {
+        Ok(!self.files(network, "new")?.is_empty())
+    }
+
+    /// Removes them. The caller has the node's lock, as have those who write some.
+    ///
+    /// # Errors
+    /// They cannot be listed, or one cannot be removed.
+    pub fn tidy(&self, network: &NetworkName) -> Result<(), StateError> {
+        let unfinished = self.files(network, "new")?;
+        unfinished.iter().try_for_each(|path| remove(path))
+    }
+
+    fn files(&self, network: &NetworkName, extension: &str) -> Result<Vec<PathBuf>, StateError> {
         let folder = self.network(network);
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed(&folder)(error)),
         };
-        let mut records = Vec::new();
+        let mut paths = Vec::new();
         for entry in entries {
             let path = entry.map_err(failed(&folder))?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
-                records.extend(read(&path)?);
+            if path.extension().is_some_and(|it| it == extension) {
+                paths.push(path);
             }
         }
-        Ok(records)
+        Ok(paths)
     }
 
     fn network(&self, network: &NetworkName) -> PathBuf {
@@ -148,10 +184,38 @@ fn read(path: &Path) -> Result<Option<Record>, StateError> {
 }
 
 fn write_whole(record: &Record, fresh: &Path, path: &Path) -> io::Result<()> {
-    let mut file = File::create(fresh)?;
-    file.write_all(&serde_json::to_vec_pretty(record)?)?;
-    file.sync_all()?;
+    write_file(fresh, &serde_json::to_vec_pretty(record)?)?;
     fs::rename(fresh, path)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn remove(path: &Path) -> Result<(), StateError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The folder itself is for this user alone; those that lead to it are as usual.
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn tighten(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> StateError {
@@ -209,7 +273,29 @@ mod tests {
             assert_eq!(read, Some(record));
         }
         assert_eq!(folder.all(&"lan".parse().unwrap()).unwrap().len(), 4);
-        assert_eq!(folder.all(&"other".parse().unwrap()).unwrap(), []);
+        assert!(folder.all(&"other".parse().unwrap()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn nobody_else_reads_what_is_remembered() {
+        let state = tempfile::tempdir().unwrap();
+        let mode = |path: &str| {
+            let meta = fs::metadata(state.path().join(path)).unwrap();
+            meta.permissions().mode() & 0o777
+        };
+        let folder = Folder::at(state.path().join("cni/vlan"));
+        folder.make().unwrap();
+        folder.write(&record("lan", "c1")).unwrap();
+        for path in ["cni", "cni/vlan", "cni/vlan/lan"] {
+            assert_eq!(mode(path), 0o700, "{path}");
+        }
+        assert_eq!(mode("cni/vlan/lan/c1@eth0.json"), 0o600);
+        for path in ["cni", "cni/vlan"] {
+            let usual = Permissions::from_mode(0o755);
+            fs::set_permissions(state.path().join(path), usual).unwrap();
+        }
+        folder.make().unwrap();
+        assert_eq!((mode("cni"), mode("cni/vlan")), (0o755, 0o700));
     }
 
     #[test]

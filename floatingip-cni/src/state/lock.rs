@@ -1,7 +1,8 @@
 //! The node's lock: one change of the host's links at a time, whatever process makes it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,8 +50,7 @@ impl Lock {
             path: path.clone(),
             error,
         };
-        let opened = OpenOptions::new().create(true).append(true).open(&path);
-        let opened = opened.map_err(file)?;
+        let opened = open(&path).map_err(file)?;
         let since = Instant::now();
         loop {
             match opened.try_lock() {
@@ -65,9 +65,31 @@ impl Lock {
     }
 }
 
+/// For this user alone: whoever can open it can hold the lock, and stop the plugin.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_can_hold_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        drop(Lock::take(folder.path(), Duration::ZERO).unwrap());
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        drop(Lock::take(folder.path(), Duration::ZERO).unwrap());
+        assert_eq!(mode(), 0o600);
+    }
 
     #[test]
     fn the_lock_is_one_and_is_waited_for_no_longer_than_said() {

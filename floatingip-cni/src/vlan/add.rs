@@ -43,7 +43,7 @@ pub fn add(
         records: config.records(),
     };
     let plan = node.prepare(&wish)?;
-    match node.settle(&plan) {
+    match node.settle(config, &plan) {
         Ok(()) => Ok(plan.result),
         Err(failure) => Err(node.give_up(config, &plan.record, failure)),
     }
@@ -111,7 +111,7 @@ impl Node {
 
     /// Without the lock, as it takes time and concerns nobody else: asks whether the addresses are free, and gives
     /// them to the container.
-    fn settle(&mut self, plan: &Plan) -> Result<(), Failure> {
+    fn settle(&mut self, config: &VlanConfig, plan: &Plan) -> Result<(), Failure> {
         if let Some(Neighbour { ip, mac }) = self.ask(&plan.probes)? {
             return Err(Failure::new(
                 Code::AddressInUse,
@@ -127,6 +127,8 @@ impl Node {
             stage: Stage::Done,
             ..plan.record.clone()
         };
+        // `GC` takes a record that is being written without it for one whose writer was killed.
+        let _lock = Lock::take(&config.state_folder, Lock::PATIENCE)?;
         Ok(self.records.write(&record)?)
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use crate::link::Layer;
+use crate::link::{Layer, Link, View};
 use crate::spec::InterfaceName;
 use crate::state::Folder;
 
@@ -86,6 +86,11 @@ impl VlanConfig {
     pub fn candidates(&self) -> impl Iterator<Item = &InterfaceName> {
         let others = self.devices.iter().filter(|_| self.device.is_none());
         self.device.iter().chain(others)
+    }
+
+    /// The first of them that is there.
+    pub(super) fn device_in<'a>(&self, host: &'a View) -> Option<&'a Link> {
+        self.candidates().find_map(|name| host.link(name.as_str()))
     }
 
     /// Where the records are.

@@ -42,10 +42,8 @@ impl Facts {
         {
             facts.host.routes = host.routes()?;
         }
-        let wanted: Vec<String> = settings(config)
-            .into_iter()
-            .chain(facts.advertised())
-            .collect();
+        let mut wanted = facts.routing(config);
+        wanted.extend(facts.advertised());
         for setting in wanted {
             if let Some(value) = host.setting(&setting)? {
                 facts.settings.insert(setting, value);
@@ -62,6 +60,20 @@ impl Facts {
         let vlans = self.host.links.iter().filter(|link| link.vlan.is_some());
         let mut links = named.chain(vlans);
         links.any(|link| self.host.addresses_of(link).next().is_some())
+    }
+
+    /// Whether the device answers for others already.
+    fn routing(&self, config: &VlanConfig) -> Vec<String> {
+        if config.switch != Switch::Pure {
+            return Vec::new();
+        }
+        let of = |link: &str, name: &str| format!("ipv4/conf/{link}/{name}");
+        let mut settings = vec!["ipv4/ip_forward".to_owned(), of("all", "arp_ignore")];
+        if let Some(device) = config.device_in(&self.host) {
+            let device = &device.name;
+            settings.extend([of(device, "arp_ignore"), of(device, "proxy_arp")]);
+        }
+        settings
     }
 
     /// Whether the links listen that have something from a router's advertisements.
@@ -84,17 +96,4 @@ impl Facts {
     pub fn is_set(&self, setting: &str, value: &str) -> bool {
         self.settings.get(setting).is_some_and(|it| it == value)
     }
-}
-
-fn settings(config: &VlanConfig) -> Vec<String> {
-    if config.switch != Switch::Pure {
-        return Vec::new();
-    }
-    let of = |link: &str, name: &str| format!("ipv4/conf/{link}/{name}");
-    let mut settings = vec!["ipv4/ip_forward".to_owned(), of("all", "arp_ignore")];
-    for device in config.candidates() {
-        let device = device.as_str();
-        settings.extend([of(device, "arp_ignore"), of(device, "proxy_arp")]);
-    }
-    settings
 }

@@ -23,23 +23,42 @@ pub fn del(config: &VlanConfig, network: &Network, attachment: &Attachment) -> R
     Ok(())
 }
 
-/// `GC`: as `DEL` for every attachment of this network that is not listed. Goes on after a failure.
+/// `GC`: as `DEL` for every attachment of this network that is not listed. Goes on after a failure. Without a list
+/// there is nothing to do: cnitool sends none, and has called `DEL` for what is stale before.
 ///
 /// # Errors
-/// There is no list, or an attachment could not be undone; the first one that was not is told.
+/// An attachment could not be undone, or its record not be read; the first one is told.
 pub fn gc(config: &VlanConfig, network: &Network) -> Result<(), Failure> {
-    let valid = network.valid()?;
-    let records = config.records().all(&network.name)?;
+    let Some(valid) = network.valid() else {
+        return Ok(());
+    };
     let is_valid = |record: &Record| valid.iter().any(|attachment| record.is_of(attachment));
-    let stale = records.iter().filter(|record| !is_valid(record));
-    let undone = stale.map(|record| del(config, network, &record.attachment()));
-    let failed: Vec<Failure> = undone.filter_map(Result::err).collect();
+    let mut failed: Vec<Failure> = Vec::new();
+    for record in config.records().all(&network.name)? {
+        let undone = match record {
+            Ok(record) if is_valid(&record) => continue,
+            Ok(record) => del(config, network, &record.attachment()),
+            Err(error) => Err(error.into()),
+        };
+        failed.extend(undone.err());
+    }
+    failed.extend(tidy(config, network).err());
     let others = failed.len().saturating_sub(1);
     match failed.into_iter().next() {
         None => Ok(()),
         Some(first) if others == 0 => Err(first),
         Some(first) => Err(first.with_details(format!("and {others} more could not be removed"))),
     }
+}
+
+/// Removes the beginnings of records, whose writers were killed.
+fn tidy(config: &VlanConfig, network: &Network) -> Result<(), Failure> {
+    let records = config.records();
+    if records.is_untidy(&network.name)? {
+        let _lock = Lock::take(&config.state_folder, Lock::PATIENCE)?;
+        records.tidy(&network.name)?;
+    }
+    Ok(())
 }
 
 /// Removes the links of a record, those that are there and are its own. The caller has the node's lock.

@@ -36,9 +36,7 @@ impl<'a> Uplinks<'a> {
     /// # Errors
     /// None of those that are named is.
     pub(super) fn new(config: &'a VlanConfig, facts: &'a Facts) -> Result<Self, PlanError> {
-        let there = config
-            .candidates()
-            .find_map(|name| facts.host.link(name.as_str()));
+        let there = config.device_in(&facts.host);
         let names = || config.candidates().cloned().collect();
         Ok(Self {
             config,

@@ -1,5 +1,7 @@
 //! Containers that are connected, and disconnected again.
 
+use std::os::unix::fs::symlink;
+
 use serde_json::json;
 
 use super::lab::{HOST_IP, Lab, OUTSIDE_IP};
@@ -298,8 +300,17 @@ fn what_is_not_listed_is_collected_and_nothing_else() {
         lab.call(call).succeeds();
     }
     let mut gc = calls[0].verb("GC");
-    lab.call(&gc).fails_with(7, "cni.dev/valid-attachments");
+    lab.call(&gc).succeeds();
+    gc.config["cni.dev/valid-attachments"] = json!(null);
+    lab.call(&gc).succeeds();
+    assert_eq!(lab.remembered(), 2, "without a list nothing is removed");
+    let broken = lab.records().join("vlan/lan/0@eth0.json");
+    std::fs::write(&broken, "{").unwrap();
+    std::fs::write(broken.with_extension("new"), "{").unwrap();
     gc.config["cni.dev/valid-attachments"] = json!([{"containerID": "a1", "ifname": "eth0"}]);
+    lab.call(&gc).fails_with(5, "0@eth0.json is no record");
+    assert!(broken.exists() && !broken.with_extension("new").exists());
+    std::fs::remove_file(broken).unwrap();
     lab.call(&gc).succeeds();
     assert!(lab.outside.reaches(&pods[0], "10.9.0.20"));
     assert!(lab.outside.reaches(&pods[2], "10.9.0.22"));
@@ -362,6 +373,25 @@ fn a_node_is_ready_without_a_network_but_not_without_its_device() {
         .verb("STATUS");
     folder.config["state_folder"] = json!("/proc/no/such");
     lab.call(&folder).fails_with(50, "/proc/no/such");
+    // A folder that is there, and that nobody can write to.
+    let state = tempfile::tempdir().unwrap();
+    symlink("/proc/self/fd", state.path().join("vlan")).unwrap();
+    folder.config["state_folder"] = json!(state.path());
+    lab.call(&folder).fails_with(50, "vlan/status");
+}
+
+#[test]
+fn a_device_may_be_named_by_another_name_of_its() {
+    for switch in ["bridge", "pure"] {
+        let Some(lab) = Lab::new() else { return };
+        lab.host.ip("link property add dev eth0 altname enp5s0");
+        let pod = Space::new();
+        let fields = json!({"device": "enp5s0", "switch": switch});
+        let call = lab.add("c1", &pod, &["10.9.0.20/24"], &fields);
+        lab.call(&call.verb("STATUS")).succeeds();
+        lab.call(&call).succeeds();
+        assert!(lab.outside.reaches(&pod, "10.9.0.20"), "{switch}");
+    }
 }
 
 #[test]
