@@ -21,7 +21,7 @@ pub use change::{Change, Kind, Layer, Name, Peer, Rank};
 pub use frame::{Arp, Form};
 pub use kernel::{Kernel, KernelError};
 pub use mac::{Mac, NoMac};
-pub use netns::{Netns, NetnsError};
+pub use netns::{Identity, Netns, NetnsError};
 pub use route::Route;
 pub use view::{Link, View};
 pub use wire::{Neighbour, announce, probe};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 
 use super::family::{family_of, net_of};
@@ -42,6 +43,19 @@ impl Address {
     #[must_use]
     pub fn bare(self) -> Self {
         self.flagged(AddressFlags::Noprefixroute | AddressFlags::Nodad)
+    }
+
+    /// The same, to put it back where it was: an IPv6 address answers at once, without a new question whether it is free.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        for attribute in &mut self.0.attributes {
+            if let AddressAttribute::Flags(flags) = attribute
+                && self.0.header.family == AddressFamily::Inet6
+            {
+                *flags |= AddressFlags::Nodad;
+            }
+        }
+        self
     }
 
     fn flagged(mut self, flags: AddressFlags) -> Self {

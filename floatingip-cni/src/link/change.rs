@@ -202,7 +202,10 @@ impl Change {
             },
             Self::Port { name, .. } => Self::Port { name, bridge: None },
             Self::AddAddress { name, address } => Self::RemoveAddress { name, address },
-            Self::RemoveAddress { name, address } => Self::AddAddress { name, address },
+            Self::RemoveAddress { name, address } => Self::AddAddress {
+                name,
+                address: address.again(),
+            },
             Self::AddRoute { name, route, .. } => Self::RemoveRoute { name, route },
             Self::RemoveRoute { name, route } => {
                 let rank = Rank::First;

@@ -8,12 +8,21 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde::{Deserialize, Serialize};
 
 /// A network namespace that is held open.
 #[derive(Debug)]
 pub struct Netns {
     file: File,
     path: PathBuf,
+    identity: Identity,
+}
+
+/// Which namespace it is, whatever the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
 }
 
 /// Why a namespace cannot be used.
@@ -50,7 +59,11 @@ impl Netns {
         let open = |path: &Path| {
             let file = File::open(path)?;
             let meta = file.metadata()?;
-            io::Result::Ok((file, (meta.dev(), meta.ino())))
+            let identity = Identity {
+                device: meta.dev(),
+                inode: meta.ino(),
+            };
+            io::Result::Ok((file, identity))
         };
         let (file, identity) = match open(&path) {
             Ok(opened) => opened,
@@ -65,7 +78,11 @@ impl Netns {
                 return Err(NetnsError::Open { path, error });
             }
         }
-        let netns = Self { file, path };
+        let netns = Self {
+            file,
+            path,
+            identity,
+        };
         netns.run(|| ())?;
         Ok(netns)
     }
@@ -85,6 +102,11 @@ impl Netns {
             path: self.path.clone(),
             error,
         })
+    }
+
+    /// Which one it is. A later one may have the same number, but not while this one lives.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// For messages that name it.

@@ -252,6 +252,7 @@ mod tests {
             container: container.parse().unwrap(),
             interface: "eth0".parse().unwrap(),
             netns: PathBuf::from("/run/netns/c1"),
+            space: None,
             stage: Stage::Begun,
             endpoints: Vec::new(),
         }

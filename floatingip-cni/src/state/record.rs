@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::link::Mac;
+use crate::link::{Identity, Mac};
 use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
 
 /// What an `ADD` made, or was about to make.
@@ -21,6 +21,9 @@ pub struct Record {
     pub interface: InterfaceName,
     /// Where the container's namespace was.
     pub netns: PathBuf,
+    /// Which one it was; none: a former version did not write it down.
+    #[serde(default)]
+    pub space: Option<Identity>,
     /// How far the `ADD` came.
     pub stage: Stage,
     /// The interfaces.

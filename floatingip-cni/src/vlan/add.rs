@@ -17,6 +17,9 @@ use crate::state::{Folder, Lock, Record, Stage};
 /// How long IPv6 addresses may be tentative: the kernel waits up to a second, asks once, and waits another.
 const TENTATIVE: Duration = Duration::from_secs(5);
 
+/// How long the device may be without a carrier before others are asked all the same.
+const CARRIER: Duration = Duration::from_secs(5);
+
 /// Connects a container.
 ///
 /// # Errors
@@ -79,7 +82,8 @@ impl Node {
         let _lock = Lock::take(&wish.config.state_folder, Lock::PATIENCE)?;
         self.clear(wish)?;
         let facts = Facts::gather(wish.config, &mut self.host, &mut self.container)?;
-        let plan = plan(wish, &facts, &mut fastrand::Rng::new())?;
+        let mut plan = plan(wish, &facts, &mut fastrand::Rng::new())?;
+        plan.record.space = self.container.netns().map(Netns::identity);
         self.records.write(&plan.record)?;
         if let Err(broken) = carry_out(&plan.prepare, &mut self.host, &mut self.container) {
             if broken.left.is_empty() {
@@ -112,6 +116,9 @@ impl Node {
     /// Without the lock, as it takes time and concerns nobody else: asks whether the addresses are free, and gives
     /// them to the container.
     fn settle(&mut self, config: &VlanConfig, plan: &Plan) -> Result<(), Failure> {
+        if !plan.probes.is_empty() {
+            self.await_carrier(&plan.record)?;
+        }
         if let Some(Neighbour { ip, mac }) = self.ask(&plan.probes)? {
             return Err(Failure::new(
                 Code::AddressInUse,
@@ -130,6 +137,21 @@ impl Node {
         // `GC` takes a record that is being written without it for one whose writer was killed.
         let _lock = Lock::take(&config.state_folder, Lock::PATIENCE)?;
         Ok(self.records.write(&record)?)
+    }
+
+    /// Nobody hears a question before: a card that was just switched on takes seconds. Goes on without one, as the
+    /// bridge may lead to the network by another way.
+    fn await_carrier(&mut self, record: &Record) -> Result<(), Failure> {
+        let since = Instant::now();
+        for endpoint in &record.endpoints {
+            let uplink = &endpoint.uplink.name;
+            while since.elapsed() < CARRIER
+                && self.host.link(uplink)?.is_some_and(|link| !link.carrier)
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Ok(())
     }
 
     /// All at the same time.

@@ -34,6 +34,8 @@ pub(super) struct Interfaces<'a> {
     inside: BTreeSet<String>,
     outside: BTreeSet<String>,
     routed: bool,
+    /// Of the interface that is being added.
+    mtu: u32,
 }
 
 impl<'a> Interfaces<'a> {
@@ -49,6 +51,7 @@ impl<'a> Interfaces<'a> {
             rng,
             made: Made::default(),
             routed: false,
+            mtu: 0,
         }
     }
 
@@ -58,6 +61,7 @@ impl<'a> Interfaces<'a> {
     /// It cannot be made.
     pub(super) fn add(&mut self, group: &Group<'_>) -> Result<(), PlanError> {
         let name = self.next_name()?;
+        self.mtu = self.pod.mtu(self.uplinks.narrowest(group.vlan))?;
         match self.pod.wish.config.switch {
             Switch::Pure if group.vlan == 0 => self.routed(name, group),
             Switch::Bridge | Switch::Pure => self.bridged(name, group),
@@ -230,7 +234,7 @@ impl<'a> Interfaces<'a> {
             first_mac,
             host: None,
             uplink,
-            mtu: self.pod.mtu,
+            mtu: self.mtu,
             addresses: group.infos.iter().map(|info| info.ip).collect(),
             routes: group
                 .infos

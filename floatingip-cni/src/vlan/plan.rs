@@ -142,6 +142,9 @@ pub enum PlanError {
     /// Host routes and proxy ARP are for IPv4.
     #[error("switch pure cannot route the IPv6 address {0}: use switch bridge or macvlan")]
     RoutedIpv6(IpAddr),
+    /// An address that the node has.
+    #[error("{0} is used by this node itself: take it from the node, or release the address")]
+    NodesOwn(IpAddr),
     /// A name that cannot be one.
     #[error("a link's name {0}")]
     Name(#[from] NameError),
@@ -174,11 +177,18 @@ pub fn plan(wish: &Wish<'_>, facts: &Facts, rng: &mut fastrand::Rng) -> Result<P
     if facts.container.link(first.as_str()).is_some() {
         return Err(PlanError::IsThere(first.clone()));
     }
+    if let Some(ip) = own_address(wish, facts) {
+        return Err(PlanError::NodesOwn(ip));
+    }
     let mut uplinks = Uplinks::new(wish.config, facts)?;
     if wish.config.switch == Switch::Bridge && wish.config.disable_default_bridge == Some(false) {
         uplinks.bridge(0)?;
     }
-    let pod = Pod::of(wish, facts, uplinks.device())?;
+    let pod = Pod {
+        wish,
+        facts,
+        device: uplinks.device(),
+    };
     let mut interfaces = Interfaces::new(pod, uplinks, rng);
     for group in groups(wish.infos.as_slice()) {
         interfaces.add(&group)?;
@@ -194,6 +204,12 @@ pub fn plan(wish: &Wish<'_>, facts: &Facts, rng: &mut fastrand::Rng) -> Result<P
         form: form(wish.config),
         record,
     })
+}
+
+/// Not every way to connect lets the node hear the question whether it has an address.
+fn own_address(wish: &Wish<'_>, facts: &Facts) -> Option<IpAddr> {
+    let mut wanted = wish.infos.as_slice().iter().map(|info| info.ip.addr());
+    wanted.find(|ip| facts.host.addresses.iter().any(|it| it.net().addr() == *ip))
 }
 
 fn form(config: &VlanConfig) -> Form {
@@ -231,6 +247,7 @@ fn record(wish: &Wish<'_>, endpoints: Vec<Endpoint>) -> Record {
         container: wish.attachment.container.clone(),
         interface: wish.attachment.interface.clone(),
         netns: wish.netns.to_owned(),
+        space: None,
         stage: Stage::Begun,
         endpoints,
     }

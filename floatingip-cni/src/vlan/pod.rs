@@ -1,4 +1,4 @@
-//! What all interfaces of one `ADD` have in common: packet length and routes.
+//! What all interfaces of one `ADD` have in common: bounds of the packet length, and routes.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -15,7 +15,6 @@ pub(super) struct Pod<'a> {
     pub(super) wish: &'a Wish<'a>,
     pub(super) facts: &'a Facts,
     pub(super) device: &'a Link,
-    pub(super) mtu: u32,
 }
 
 /// Where the first of several networks leads to, as galaxy has it.
@@ -28,33 +27,27 @@ const PRIVATE_V4: [Ipv4Net; 3] = [
 const PRIVATE_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7);
 
 impl<'a> Pod<'a> {
+    /// How long packets may be that go through `narrowest`.
+    ///
     /// # Errors
-    /// The packet length that was asked for is not possible.
-    pub(super) fn of(
-        wish: &'a Wish<'a>,
-        facts: &'a Facts,
-        device: &'a Link,
-    ) -> Result<Self, PlanError> {
-        let infos = wish.infos.as_slice();
+    /// The length that was asked for is not possible.
+    pub(super) fn mtu(&self, narrowest: &Link) -> Result<u32, PlanError> {
+        let infos = self.wish.infos.as_slice();
         let v6 = infos.iter().any(|info| info.ip.addr().is_ipv6());
         // What each protocol needs at least.
         let least = if v6 { 1280 } else { 68 };
-        let most = device.mtu;
-        let mtu = wish.config.mtu.filter(|mtu| *mtu > 0).unwrap_or(most);
-        if !(least..=most).contains(&mtu) {
-            let device = device.name.clone();
-            return Err(PlanError::Mtu {
-                mtu,
-                least,
-                most,
-                device,
-            });
+        let most = narrowest.mtu;
+        let wanted = self.wish.config.mtu.filter(|mtu| *mtu > 0);
+        let mtu = wanted.unwrap_or(most);
+        if (least..=most).contains(&mtu) {
+            return Ok(mtu);
         }
-        Ok(Self {
-            wish,
-            facts,
-            device,
+        let device = narrowest.name.clone();
+        Err(PlanError::Mtu {
             mtu,
+            least,
+            most,
+            device,
         })
     }
 
@@ -75,7 +68,7 @@ impl<'a> Pod<'a> {
             (_, Some(0)) => private(is_v4),
             _ => Vec::new(),
         };
-        destinations.retain(|destination| !self.leads_to(*destination, info));
+        destinations.retain(|destination| !self.leads_to(*destination));
         let hop = |destination| Hop {
             destination,
             gateway: info.gateway,
@@ -83,11 +76,12 @@ impl<'a> Pod<'a> {
         destinations.into_iter().map(hop).collect()
     }
 
-    /// By the address's own subnet, or by a network that the container was connected to before.
-    fn leads_to(&self, destination: IpNet, info: &IpInfo) -> bool {
+    /// By the subnet of one of the addresses, or by a network that the container was connected to before.
+    fn leads_to(&self, destination: IpNet) -> bool {
         let mut routes = self.facts.container.routes.iter();
         let has = routes.any(|route| route.is_unicast() && route.destination() == destination);
-        has || info.ip.trunc() == destination
+        let mut infos = self.wish.infos.as_slice().iter();
+        has || infos.any(|info| info.ip.trunc() == destination)
     }
 }
 

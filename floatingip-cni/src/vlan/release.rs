@@ -67,11 +67,7 @@ fn tidy(config: &VlanConfig, network: &Network) -> Result<(), Failure> {
 /// The kernel refuses.
 pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), KernelError> {
     let view = host.view()?;
-    // Without its namespace an interface is gone; with somebody else's there, it is not found in it.
-    let mut container = Netns::open(&record.netns)
-        .ok()
-        .map(Kernel::inside)
-        .transpose()?;
+    let mut container = namespace(record).map(Kernel::inside).transpose()?;
     for endpoint in record.endpoints.iter().rev() {
         if let Some(end) = endpoint.host.as_ref().map(|host| &host.end) {
             remove(host, end, own(&view, endpoint, end))?;
@@ -87,6 +83,13 @@ pub(super) fn release(record: &Record, host: &mut Kernel) -> Result<(), KernelEr
         }
     }
     Ok(())
+}
+
+/// Without its namespace an interface is gone. The path may have gone to another container's, as that of a process does.
+fn namespace(record: &Record) -> Option<Netns> {
+    let found = Netns::open(&record.netns).ok()?;
+    let is_it = record.space.is_none_or(|space| space == found.identity());
+    is_it.then_some(found)
 }
 
 /// The interface as it was made, before it got its name.

@@ -53,6 +53,28 @@ impl<'a> Uplinks<'a> {
         self.device
     }
 
+    /// What lets the shortest packets through, of that which is there and leads to a VLAN.
+    pub(super) fn narrowest(&self, vlan: u16) -> &'a Link {
+        let tagged = self.there_of(vlan);
+        let bridge = match self.config.switch {
+            Switch::Bridge => self.bridge_there(vlan, tagged),
+            Switch::Pure if vlan > 0 => self.bridge_there(vlan, tagged),
+            _ => None,
+        };
+        let links = [Some(self.device), tagged, bridge].into_iter().flatten();
+        links.min_by_key(|link| link.mtu).unwrap_or(self.device)
+    }
+
+    fn bridge_there(&self, vlan: u16, tagged: Option<&Link>) -> Option<&'a Link> {
+        let host = &self.facts.host;
+        let of_port = tagged.and_then(|link| host.numbered(link.master?));
+        let named = || match vlan {
+            0 => host.link(self.config.default_bridge_name.as_str()),
+            _ => host.link(&format!("{}{vlan}", self.config.bridge_name_prefix)),
+        };
+        of_port.or_else(named).filter(|link| link.is_bridge())
+    }
+
     /// The bridge of a VLAN, or of untagged addresses.
     ///
     /// # Errors
@@ -198,22 +220,26 @@ impl<'a> Uplinks<'a> {
             let name = name.clone();
             return Ok(Uplink { name, vlan });
         }
-        let (device, index) = self.untagged_device()?;
-        let is_it = |link: &&Link| link.vlan == Some(vlan) && link.device == Some(index);
-        let name = match self.facts.host.links.iter().find(is_it) {
+        let name = match self.there_of(vlan) {
             Some(link) => self.existing_vlan(link)?,
-            None => self.new_vlan(device, vlan)?,
+            None => self.new_vlan(self.untagged_device().name.parse()?, vlan)?,
         };
         self.vlans.insert(vlan, name.clone());
         Ok(Uplink { name, vlan })
     }
 
     /// Where the device is itself a VLAN, others are beside it and not in it.
-    fn untagged_device(&self) -> Result<(InterfaceName, u32), PlanError> {
+    fn untagged_device(&self) -> &'a Link {
         let below = self.device.vlan.and(self.device.device);
         let below = below.and_then(|index| self.facts.host.numbered(index));
-        let device = below.unwrap_or(self.device);
-        Ok((device.name.parse()?, device.index))
+        below.unwrap_or(self.device)
+    }
+
+    /// The link of a VLAN, if it is there.
+    fn there_of(&self, vlan: u16) -> Option<&'a Link> {
+        let device = Some(self.untagged_device().index);
+        let mut links = self.facts.host.links.iter();
+        links.find(|link| link.vlan == Some(vlan) && link.device == device)
     }
 
     fn existing_vlan(&mut self, link: &Link) -> Result<InterfaceName, PlanError> {

@@ -358,6 +358,28 @@ fn links_that_only_have_the_same_name_are_left_alone() {
     assert!(pod.ip("-o link").contains("eth0"));
 }
 
+/// As `/proc/PID/ns/net` does once the process has ended.
+#[test]
+fn a_path_that_leads_to_another_container_by_now_is_not_followed() {
+    let Some(lab) = Lab::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pods = [Space::new(), Space::new()];
+    let fields = json!({"switch": "macvlan"});
+    let mut call = lab.add("c1", &pods[0], &["10.9.0.20/24"], &fields);
+    let path = folder.path().join("net");
+    symlink(&call.netns, &path).unwrap();
+    call.netns = path.display().to_string();
+    lab.call(&call).succeeds();
+    std::fs::remove_file(&path).unwrap();
+    symlink(pods[1].path(), &path).unwrap();
+    // The other one has an interface that looks the same.
+    pods[1].ip("link add below type veth peer name other");
+    pods[1].ip("link add eth0 link below address 02:42:0a:09:00:14 type macvlan");
+    lab.call(&call.verb("DEL")).succeeds();
+    assert!(pods[1].ip("-o link").contains("eth0"));
+    assert_eq!(lab.remembered(), 0);
+}
+
 #[test]
 fn a_node_is_ready_without_a_network_but_not_without_its_device() {
     let Some(lab) = Lab::new() else { return };

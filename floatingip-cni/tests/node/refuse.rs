@@ -1,5 +1,7 @@
 //! What cannot be done is refused with a reason, and leaves nothing behind.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::lab::{Lab, OUTSIDE_MAC};
@@ -108,6 +110,42 @@ fn an_address_that_is_in_use_is_refused_and_its_user_named() {
     let unasked = json!({"duplicate_address_probe": false});
     lab.call(&lab.add("c1", &pod, &["10.9.0.20/24"], &unasked))
         .succeeds();
+}
+
+/// The node does not hear a macvlan's question, nor its own.
+#[test]
+fn an_address_of_the_node_is_refused() {
+    let Some(lab) = Lab::new() else { return };
+    for switch in ["pure", "macvlan", "bridge"] {
+        let pod = Space::new();
+        let more = json!({"switch": switch});
+        refused(
+            &lab,
+            &pod,
+            &["10.9.0.10/24"],
+            &more,
+            100,
+            "10.9.0.10 is used by this node",
+        );
+    }
+}
+
+/// As that of a card that was just switched on, which takes its time. Without the wait the question would be over.
+#[test]
+fn nobody_is_asked_before_the_device_has_a_carrier() {
+    let Some(lab) = Lab::new() else { return };
+    lab.outside.ip("address add 10.9.0.20/24 dev out0");
+    lab.outside.ip("link set out0 down");
+    let pod = Space::new();
+    let mut call = lab.spawn(&lab.add("c1", &pod, &["10.9.0.20/24"], &json!({})));
+    let since = Instant::now();
+    while call.try_wait().unwrap().is_none() && since.elapsed() < Duration::from_secs(2) {
+        lab.host.ip("-o link");
+    }
+    lab.outside.ip("link set out0 up");
+    let told = call.wait_with_output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("10.9.0.20 is used by"), "{told}");
 }
 
 /// A pod that runs on, on a node that is thought to be gone, has the hardware address that goes with its address.

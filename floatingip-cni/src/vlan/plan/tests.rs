@@ -150,6 +150,22 @@ fn where_the_device_is_a_vlan_others_are_beside_it() {
 }
 
 #[test]
+fn packets_fit_what_is_there_on_their_way() {
+    let mtu = |vlan: u32, bridge: u32, fields: &Value| {
+        let mut links = [vlan_2("vlan2", Some(6)), link(6, "docker2", "bridge")];
+        (links[0].mtu, links[1].mtu) = (vlan, bridge);
+        let plan = decide(fields, &["10.0.0.2/24@2", "10.1.0.2/24@3"], &node(&links))?;
+        let ends = plan.record.endpoints.iter();
+        Ok(ends.map(|end| end.mtu).collect::<Vec<_>>())
+    };
+    assert_eq!(mtu(1496, 1500, &json!({})).unwrap(), [1496, 1500]);
+    assert_eq!(mtu(1500, 1450, &json!({})).unwrap(), [1450, 1500]);
+    let long: Result<_, PlanError> = mtu(1500, 1450, &json!({"mtu": 1480}));
+    let told = long.unwrap_err().to_string();
+    assert!(told.contains("1450, which docker2 has"), "{told}");
+}
+
+#[test]
 fn a_link_that_only_has_a_vlans_name_is_not_used() {
     let facts = node(&[link(5, "vlan2", "bridge")]);
     let refused = decide(&json!({}), &["10.0.0.2/24@2"], &facts).unwrap_err();
@@ -299,6 +315,8 @@ fn a_place_that_a_route_leads_to_already_is_left_to_it() {
     };
     let own = hops(&["192.168.0.2/16@2", "10.1.0.2/24@2"], &node(&[]));
     assert_eq!(own, ["10.0.0.0/8", "172.16.0.0/12"]);
+    let others = hops(&["192.0.2.2/24@2", "10.1.0.2/8@2"], &node(&[]));
+    assert_eq!(others, ["172.16.0.0/12", "192.168.0.0/16"]);
     let mut facts = node(&[]);
     let default = crate::link::Route::to("0.0.0.0/0".parse().unwrap(), None);
     facts.container.routes.push(default);
