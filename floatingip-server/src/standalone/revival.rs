@@ -55,6 +55,14 @@ impl World for Revived<'_> {
     }
 }
 
+/// What a container of a deleted app gets.
+enum Planned {
+    /// Nothing new: its interface has it already, which says nothing of the app.
+    Again(Allocation),
+    /// What says that the app is there again.
+    Revival(Allocation),
+}
+
 /// Gives a container its addresses, and revives its app if that was deleted.
 pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
     let until = Instant::now() + Limits::default().patience;
@@ -64,24 +72,23 @@ pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             Err(refusal) => return Err(noted(core, refusal)),
-            Ok(allocation) => return revive(core, app, allocation).await,
+            Ok(Planned::Again(allocation)) => return write(core, allocation).await,
+            Ok(Planned::Revival(allocation)) => return revive(core, app, allocation).await,
         }
     }
     Ok(core.allocate(&wanted.request, &wanted.place).await?)
 }
 
-/// The app that the request says is there again. Who asks once more for what an interface has says nothing.
+/// The request's app, if that was deleted.
 fn deleted(core: &Core, request: &PodRequest) -> Option<AppRef> {
     let app = request.tenant().app_ref()?;
-    let again = || {
-        let attachment = request.attachment();
-        attachment.is_some_and(|it| !core.engine().attached_to(it).is_empty())
-    };
-    (core.world().app(&app).is_gone() && !again()).then_some(app)
+    core.world().app(&app).is_gone().then_some(app)
 }
 
-fn plan(core: &Core, app: &AppRef, wanted: &Wanted) -> Result<Allocation, Refusal> {
-    let world = Revived {
+/// Looks and plans under one lock: while the end of what the interface has is under way, or owed, nothing is
+/// planned, and afterwards the container is a new one.
+fn plan(core: &Core, app: &AppRef, wanted: &Wanted) -> Result<Planned, Refusal> {
+    let revived = Revived {
         app,
         told: core.world(),
     };
@@ -91,7 +98,13 @@ fn plan(core: &Core, app: &AppRef, wanted: &Wanted) -> Result<Allocation, Refusa
         Place::Node(addresses) => engine.topology().reach(addresses),
         Place::Anywhere => engine.topology().reach_all(),
     };
-    engine.plan_allocate(&wanted.request, &reach, &world, now)
+    let attachment = wanted.request.attachment();
+    let again = attachment.is_some_and(|it| !engine.attached_to(it).is_empty());
+    let mut plan = |world: &dyn World| engine.plan_allocate(&wanted.request, &reach, world, now);
+    match again {
+        true => plan(core.world()).map(Planned::Again),
+        false => plan(&revived).map(Planned::Revival),
+    }
 }
 
 /// Counted like the refusals of apps that are there.
@@ -107,15 +120,17 @@ async fn revive(
     app: AppRef,
     allocation: Allocation,
 ) -> Result<Vec<IpAddr>, NativeError> {
-    let Allocation {
-        addresses, plan, ..
-    } = allocation;
     if let Err(error) = core.store().change_app(AppChange::Revive(app)).await {
-        abandon(core, plan);
+        abandon(core, allocation.plan);
         return Err(error.into());
     }
-    match core.carry_out_patiently(plan).await?.is_complete() {
-        true => Ok(addresses),
+    write(core, allocation).await
+}
+
+async fn write(core: &Core, allocation: Allocation) -> Result<Vec<IpAddr>, NativeError> {
+    let settled = core.carry_out_patiently(allocation.plan).await?;
+    match settled.is_complete() {
+        true => Ok(allocation.addresses),
         // Nobody else writes: it was not refused.
         false => Err(Stuck::Unavailable.into()),
     }

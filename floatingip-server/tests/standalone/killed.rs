@@ -1,13 +1,15 @@
 //! SIGKILL at random moments, under many clients at once: what was acknowledged is found again.
 //!
 //! Each client has pools and an app of its own, of which it knows everything, and all of them quarrel about a few
-//! pools more. Meanwhile addresses are taken away by the configuration and given back. After each kill the folder is compared with what they know, before any server has seen it.
+//! pools more. Meanwhile addresses are taken away by the configuration and given back. After each kill a copy of
+//! the folder is compared with what they know; the next server starts on the folder as the kill left it.
 //! `FLOATINGIP_KILLS` says how many kills, `FLOATINGIP_SEED` what is asked and roughly when they come.
 
 mod app;
 mod board;
 mod client;
 mod found;
+mod left;
 mod operation;
 mod pool;
 mod register;
@@ -25,6 +27,7 @@ use fastrand::Rng;
 use self::board::{Board, Kinds};
 use self::client::Client;
 use self::found::Found;
+use self::left::Left;
 use self::steward::Steward;
 use crate::client::Answer;
 use crate::server::{Home, wait_for};
@@ -74,6 +77,8 @@ fn configuration(taken: bool) -> String {
 struct Tally {
     kills: u32,
     young: u32,
+    /// Servers that started on a file which a kill had left for them to repair.
+    torn: u32,
     acknowledged: u64,
     kinds: Kinds,
     /// Requests that a kill left without an answer, and what was found of them.
@@ -106,6 +111,7 @@ fn what_was_acknowledged_is_there_after_kills_at_random_moments() {
     println!("{tally:?} in {:.0} s", begun.elapsed().as_secs_f32());
     assert!(tally.acknowledged >= LEAST * u64::from(kills), "{tally:?}");
     assert!(tally.open > 0, "{tally:?}");
+    assert_eq!(tally.torn, kills - kills.div_ceil(CHAIN), "{tally:?}");
     assert_eq!(tally.kinds.len(), KINDS, "{tally:?}");
 }
 
@@ -123,6 +129,9 @@ fn chain(kills: u32, random: &mut Rng, tally: &mut Tally) -> Result<(), Broken> 
         .collect();
     let mut board = Board::default();
     for kill in 0..kills {
+        if kill > 0 {
+            tally.torn += u32::from(is_torn(&home)?);
+        }
         if random.u8(..3) == 0 {
             kill_young(&home, random);
             tally.young += 1;
@@ -134,6 +143,15 @@ fn chain(kills: u32, random: &mut Rng, tally: &mut Tally) -> Result<(), Broken> 
         board = told.map_err(|broken| format!("kill {kill} of the chain: {broken}"))?;
     }
     Ok(())
+}
+
+/// Whether the next server has something to repair.
+fn is_torn(home: &Home) -> Result<bool, Broken> {
+    left(home)?.is_torn().map_err(|error| error.to_string())
+}
+
+fn left(home: &Home) -> Result<Left, Broken> {
+    Left::by(&home.path("data")).map_err(|error| error.to_string())
 }
 
 /// Kills a server that is on its way up.
@@ -169,7 +187,7 @@ fn live(
     board.verdict()
 }
 
-/// Compares the folder with what everybody knows; from then on everybody knows what was found.
+/// Compares what is left with what everybody knows; from then on everybody knows what was found.
 fn compare(
     home: &Home,
     clients: &mut [Client],
@@ -177,7 +195,7 @@ fn compare(
     board: Board,
     tally: &mut Tally,
 ) -> Result<Board, Broken> {
-    let mut found = Found::read(&home.path("data"), board.seen())?;
+    let mut found = Found::read(&left(home)?, board.seen())?;
     found.check_journal()?;
     let next = board.after(&mut found)?;
     for client in clients {

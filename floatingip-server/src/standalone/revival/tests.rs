@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use floatingip_core::ReleasePolicy;
 use floatingip_core::config::{Config, Strictness};
 use floatingip_core::engine::Ending;
-use floatingip_core::testing::fixture::{attachment, ip, pod};
+use floatingip_core::testing::fixture::{PodFixture, attachment, ip, pod};
 
 use super::*;
 use crate::store::{EmbeddedStore, Told};
@@ -12,7 +12,10 @@ const CONFIG: &str = r#"[{"routableSubnet":"10.0.0.0/16","ips":["10.0.0.2~10.0.0
 
 /// A pod of the StatefulSet `db`, in a container of its own name.
 fn wanted(name: &str) -> Wanted {
-    let fixture = pod(name).of_statefulset("db");
+    wanted_by(&pod(name).of_statefulset("db"), name)
+}
+
+fn wanted_by(fixture: &PodFixture, name: &str) -> Wanted {
     let tenant = fixture.owner().tenant().unwrap().clone();
     let request = PodRequest::new(tenant, fixture.pod(), ReleasePolicy::Immutable);
     Wanted {
@@ -22,17 +25,26 @@ fn wanted(name: &str) -> Wanted {
 }
 
 fn app() -> AppRef {
-    wanted("db-0").request.tenant().app_ref().unwrap()
+    app_of(&wanted("db-0"))
+}
+
+fn app_of(wanted: &Wanted) -> AppRef {
+    wanted.request.tenant().app_ref().unwrap()
 }
 
 /// The app was deleted while its pod `db-0` runs.
 async fn deleted_under_its_pod() -> Core {
+    deleted_under(&wanted("db-0")).await
+}
+
+/// The app of a pod was deleted while that runs, with the first address.
+async fn deleted_under(pod: &Wanted) -> Core {
     let config = Config::parse(CONFIG, Strictness::Strict).unwrap();
     let store = EmbeddedStore::in_memory().unwrap();
     let core = super::super::start(0, config.into_topology(), store);
     let core = core.await.unwrap();
-    assert_eq!(allocate(&core, &wanted("db-0")).await, Ok(vec![ip(2)]));
-    let gone = AppChange::Tell(app(), Told::Gone);
+    assert_eq!(allocate(&core, pod).await, Ok(vec![ip(2)]));
+    let gone = AppChange::Tell(app_of(pod), Told::Gone);
     core.store().change_app(gone).await.unwrap();
     core
 }
@@ -91,6 +103,51 @@ async fn who_asks_once_more_for_what_it_has_revives_nothing() {
     let core = deleted_under_its_pod().await;
     assert_eq!(allocate(&core, &wanted("db-0")).await, Ok(vec![ip(2)]));
     assert!(core.world().app(&app()).is_gone());
+}
+
+/// What its interface has it is about to lose, so it is a container that starts; what it had is free then.
+#[tokio::test]
+async fn who_asks_while_its_former_end_is_under_way_revives_its_app() {
+    assert_revives_during_its_former_end(&wanted("db-0")).await;
+}
+
+/// Caps, which refuse other pods of a deleted app, do not count these.
+#[tokio::test]
+async fn a_pod_of_a_daemonset_revives_it_too_while_its_former_end_is_under_way() {
+    let agent = pod("agent").of_daemonset("agent");
+    assert_revives_during_its_former_end(&wanted_by(&agent, "agent")).await;
+}
+
+async fn assert_revives_during_its_former_end(wanted: &Wanted) {
+    let core = deleted_under(wanted).await;
+    let ending = core.carry_out(end(&core, wanted));
+    let (answer, ended) = tokio::join!(allocate(&core, wanted), ending);
+    assert!(ended.is_complete());
+    assert_eq!(answer, Ok(vec![ip(3)]));
+    assert!(core.world().is_empty(), "{} is gone", app_of(wanted));
+    assert_nothing_is_open(&core);
+}
+
+/// Its former end came while another plan held its address, and is owed.
+#[tokio::test]
+async fn who_asks_while_its_former_end_is_owed_revives_its_app() {
+    let wanted = wanted("db-0");
+    let core = deleted_under(&wanted).await;
+    let failing = end(&core, &wanted);
+    assert!(end(&core, &wanted).is_empty());
+    abandon(&core, failing);
+    let attachment = wanted.request.attachment().unwrap();
+    let (answer, ended) = tokio::join!(allocate(&core, &wanted), core.detached(attachment));
+    assert_eq!(ended, Ok(()));
+    assert_eq!(answer, Ok(vec![ip(3)]));
+    assert!(core.world().is_empty());
+    assert_nothing_is_open(&core);
+}
+
+fn end(core: &Core, wanted: &Wanted) -> Plan {
+    let attachment = wanted.request.attachment().unwrap();
+    let now = core.now();
+    core.engine().plan_detached(attachment, core.world(), now)
 }
 
 /// As a server leaves it that dies after the first of its two writes.

@@ -16,6 +16,10 @@ use super::standing::{Has, POLICIES, Standing, Told, ordinal};
 use super::{Broken, attached};
 use crate::client::Answer;
 
+/// The changes of all clients within which something else that is freeing addresses comes to its end: many
+/// commits, as no client has two changes in one. The sweep of a start is over by then too.
+const SOON: u64 = 500;
+
 /// What is certain of an app.
 #[derive(Debug)]
 pub(super) struct App {
@@ -25,6 +29,9 @@ pub(super) struct App {
     /// How many containers there have been.
     started: u32,
     now: Standing,
+    /// When it was first shown with addresses that are to be freed, in changes that all clients were
+    /// acknowledged in this life of the server.
+    surplus_since: Option<u64>,
 }
 
 impl App {
@@ -34,6 +41,7 @@ impl App {
             node: format!("node-{client}"),
             started: 0,
             now: Standing::new(),
+            surplus_since: None,
         }
     }
 
@@ -104,11 +112,13 @@ impl App {
         self.certain().difference(&left).copied().collect()
     }
 
-    /// The server has done what was asked, and says so.
+    /// The server has done what was asked, and says so; so many changes of all clients were acknowledged
+    /// before it was asked.
     pub(super) fn answered(
         &mut self,
         operation: &Operation,
         answer: &Answer,
+        acknowledged: u64,
     ) -> Result<(), Broken> {
         let attached = match operation {
             Operation::Attach { pod, .. } => Some(self.attached(pod, answer)?),
@@ -117,7 +127,7 @@ impl App {
         let next = self.now.after(operation, attached);
         self.now = match operation {
             Operation::Tell { .. } | Operation::Forsake { .. } => freed(next, &answer.json(200))?,
-            Operation::Show { .. } => self.shown(&answer.json(200))?,
+            Operation::Show { .. } => self.shown(&answer.json(200), acknowledged)?,
             _ => next,
         };
         Ok(())
@@ -132,14 +142,18 @@ impl App {
         }
     }
 
-    /// The app is shown as it is, perhaps once all of it is freed that is to be freed.
-    fn shown(&self, answer: &Value) -> Result<Standing, Broken> {
+    /// The app is shown as it is, soon once all of it is freed that is to be freed.
+    fn shown(&mut self, answer: &Value, acknowledged: u64) -> Result<Standing, Broken> {
         let settled = self.now.settled();
         if shows(answer, &settled) {
+            self.surplus_since = None;
             return Ok(settled);
         }
-        let most = json!(self.now.addresses().len());
-        match settled != self.now && answer["status"]["addresses"].as_u64() <= most.as_u64() {
+        let (least, most) = (settled.addresses().len(), self.now.addresses().len());
+        let has = answer["status"]["addresses"].as_u64();
+        let has = has.is_some_and(|has| (least as u64..=most as u64).contains(&has));
+        let since = *self.surplus_since.get_or_insert(acknowledged);
+        match settled != self.now && has && acknowledged - since < SOON {
             true => Ok(self.now.clone()),
             false => Err(format!("{self:?} is shown as {answer}")),
         }
@@ -151,6 +165,7 @@ impl App {
             return Err(format!("{self:?} is not shown: {answer:?}"));
         }
         self.now = Standing::new();
+        self.surplus_since = None;
         Ok(())
     }
 
@@ -167,6 +182,7 @@ impl App {
             return Err(format!("{self:?} is left as {left:?}; open: {open:?}"));
         }
         self.now = left.forgotten();
+        self.surplus_since = None;
         Ok(!as_before)
     }
 

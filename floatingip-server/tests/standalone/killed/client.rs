@@ -84,10 +84,11 @@ impl Client {
     ) -> Result<(), End> {
         board.disclaim(&self.at_stake(operation));
         self.open = Some(operation.clone());
+        let acknowledged = board.acknowledged();
         let answer = connection
             .ask(&operation.request())
             .map_err(|_| End::Gone)?;
-        let told = self.hear(operation, &answer, board);
+        let told = self.hear(operation, &answer, acknowledged, board);
         told.map_err(|broken| format!("client {}: {operation:?}: {broken}", self.number))?;
         self.open = None;
         board.acknowledge(operation);
@@ -113,6 +114,7 @@ impl Client {
         &mut self,
         operation: &Operation,
         answer: &Answer,
+        acknowledged: u64,
         board: &Board,
     ) -> Result<(), Broken> {
         if let (404, Operation::Show { .. }) = (answer.status, operation) {
@@ -135,7 +137,7 @@ impl Client {
                     .map_or(Ok(()), |pool| pool.listed(ips))?;
             }
             _ if operation.is_of_app() => {
-                self.app.answered(operation, answer)?;
+                self.app.answered(operation, answer, acknowledged)?;
                 board.claim(self.number, &self.app.certain())?;
             }
             _ => {

@@ -14,6 +14,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::runtime::Builder;
 
 use super::Broken;
+use super::left::Left;
 
 /// Records and journal, read before any server has seen them. Who finds there what it knows takes it
 /// away; nothing is left in the end.
@@ -31,9 +32,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Reads the folder; of the journal, what it says of these addresses and of those with a record.
-    pub(super) fn read(folder: &Path, seen: BTreeSet<IpAddr>) -> Result<Self, Broken> {
-        let store = EmbeddedStore::open(folder).map_err(|error| format!("{error:?}"))?;
+    /// Reads what is left; of the journal, what it says of these addresses and of those with a record.
+    pub(super) fn read(left: &Left, seen: BTreeSet<IpAddr>) -> Result<Self, Broken> {
+        let store = EmbeddedStore::open(left.folder()).map_err(|error| format!("{error:?}"))?;
         let words = |error: LoadError| format!("{error:?}");
         let runtime = Builder::new_current_thread().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
@@ -62,7 +63,7 @@ impl Found {
             found.journal.insert(ip, lines);
         }
         drop(store);
-        found.notes = notes(folder).map_err(|error| format!("{error:?}"))?;
+        found.notes = notes(&left.file()).map_err(|error| format!("{error:?}"))?;
         Ok(found)
     }
 
@@ -161,9 +162,9 @@ fn is_drain(line: &Entry) -> bool {
 }
 
 /// What the file notes as draining; the store has no question for that.
-fn notes(folder: &Path) -> Result<BTreeSet<IpAddr>, redb::Error> {
+fn notes(file: &Path) -> Result<BTreeSet<IpAddr>, redb::Error> {
     let table = TableDefinition::<&[u8; 17], u64>::new("draining");
-    let database = Database::open(folder.join("floatingip.redb"))?;
+    let database = Database::open(file)?;
     let mut notes = BTreeSet::new();
     for row in database.begin_read()?.open_table(table)?.iter()? {
         let [_, a, b, c, d, ..] = *row?.0.value();
