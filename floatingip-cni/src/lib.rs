@@ -3,12 +3,14 @@
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
 //! - [`link`]: the kernel's links, addresses and routes.
 //! - [`state`]: what is remembered of each `ADD`, and the node's lock.
+//! - [`install`]: how the program gets on a node, and off it.
 //! - [`plugin`]: which plugin a program is by its name, and what it does for each verb.
 //!
 //! A plugin lives for one call. It decides the whole change first, from the configuration and from what the kernel
 //! has, writes down what it is about to make, then makes it step by step, and undoes the steps in reverse when one
 //! fails. What was written down is all that a later call needs to undo an `ADD`, also one that was killed.
 
+pub mod install;
 pub mod link;
 pub mod plugin;
 pub mod spec;

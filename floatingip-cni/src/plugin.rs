@@ -27,20 +27,36 @@ pub struct Answer {
 
 /// A name that is none of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not the name of a plugin: call this program by a link named galaxy-k8s-vlan")]
+#[error(
+    "{0:?} is not the name of a plugin: call this program by a link named {names}",
+    names = Plugin::names()
+)]
 pub struct NoPlugin(String);
 
 impl Plugin {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Vlan];
+
+    /// What it is called as, and its type in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vlan => "galaxy-k8s-vlan",
+        }
+    }
+
+    pub(crate) fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|plugin| plugin.name()).collect();
+        names.join(" or ")
+    }
+
     /// By the name that a program was called as.
     ///
     /// # Errors
     /// No plugin has that name.
     pub fn called(program: &Path) -> Result<Self, NoPlugin> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
-        match name.as_ref() {
-            "galaxy-k8s-vlan" => Ok(Self::Vlan),
-            other => Err(NoPlugin(other.to_owned())),
-        }
+        let found = Self::ALL.iter().find(|plugin| plugin.name() == name);
+        found.copied().ok_or_else(|| NoPlugin(name.into_owned()))
     }
 
     /// Does what a runtime asks for in the environment, which `variable` reads, and on standard input.
