@@ -1,9 +1,10 @@
 //! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`, [`sriov`] is `galaxy-k8s-sriov`.
 //!
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
-//! - [`connect`]: what both have in common.
+//! - [`connect`]: what both plugins have in common.
 //! - [`link`]: the kernel's links, addresses and routes.
 //! - [`state`]: what is remembered of each `ADD`, and the node's lock.
+//! - [`install`]: how the program gets on a node, and off it.
 //! - [`plugin`]: which plugin a program is by its name, and what it does for each verb.
 //!
 //! A plugin lives for one call. It decides the whole change first, from the configuration and from what the kernel
@@ -11,6 +12,7 @@
 //! fails. What was written down is all that a later call needs to undo an `ADD`, also one that was killed.
 
 pub mod connect;
+pub mod install;
 pub mod link;
 pub mod plugin;
 pub mod spec;

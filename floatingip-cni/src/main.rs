@@ -1,18 +1,34 @@
-//! The program: a plugin by the name that it is called as.
+//! The program: a plugin by the name that it is called as, by its own name its installer.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use floatingip_cni::install::{self, Command, USAGE};
 use floatingip_cni::plugin::{Answer, Plugin};
 use floatingip_cni::spec::{Code, Failure, Version};
 
 /// More than any network configuration has, with all annotations of a pod.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// As `getopt` programs end when they are called wrongly.
+const WRONG_USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let answer = answer();
+    let mut arguments = env::args_os();
+    let program = PathBuf::from(arguments.next().unwrap_or_default());
+    match Plugin::called(&program) {
+        Ok(plugin) => tell(&answer(plugin)),
+        Err(error) if env::var_os("CNI_COMMAND").is_some() => {
+            tell(&failed(&Failure::new(Code::InvalidEnvironment, error)))
+        }
+        Err(_) => by_hand(arguments),
+    }
+}
+
+fn tell(answer: &Answer) -> ExitCode {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(answer.text.as_bytes())
@@ -24,12 +40,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer() -> Answer {
-    let program = env::args_os().next().unwrap_or_default();
-    let plugin = match Plugin::called(&PathBuf::from(program)) {
-        Ok(plugin) => plugin,
-        Err(error) => return failed(&Failure::new(Code::InvalidEnvironment, error)),
+/// No runtime calls, but somebody who installs.
+fn by_hand(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let command = match Command::parse(arguments) {
+        Ok(command) => command,
+        Err(error) => return complain(&format!("{error}\n\n{USAGE}"), ExitCode::from(WRONG_USAGE)),
     };
+    match install::run(&command) {
+        Ok(lines) => tell(&Answer {
+            text: lines.join("\n") + "\n",
+            success: true,
+        }),
+        Err(error) => complain(&error.to_string(), ExitCode::FAILURE),
+    }
+}
+
+fn complain(message: &str, code: ExitCode) -> ExitCode {
+    // Where standard error is closed, the exit code has to do.
+    let _ = writeln!(io::stderr(), "floatingip-cni: {message}");
+    code
+}
+
+fn answer(plugin: Plugin) -> Answer {
     let mut input = Vec::new();
     if let Err(error) = io::stdin().lock().take(LONGEST).read_to_end(&mut input) {
         let message = format!("standard input cannot be read: {error}");

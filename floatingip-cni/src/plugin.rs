@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::connect::{self, Connects};
 use crate::link::KernelError;
-use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
+use crate::spec::{Attachment, Code, Failure, Invocation, Network, NetworkError, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
 use crate::vlan::{self, PlanError, VlanConfig};
@@ -32,22 +32,54 @@ pub struct Answer {
 /// A name that is none of a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not the name of a plugin: call this program by a link named galaxy-k8s-vlan or galaxy-k8s-sriov"
+    "{0:?} is not the name of a plugin: call this program by a link named {names}",
+    names = Plugin::names()
 )]
 pub struct NoPlugin(String);
 
 impl Plugin {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov];
+
+    /// What it is called as, and its type in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vlan => "galaxy-k8s-vlan",
+            Self::Sriov => "galaxy-k8s-sriov",
+        }
+    }
+
+    pub(crate) fn names() -> String {
+        let names: Vec<_> = Self::ALL.iter().map(|plugin| plugin.name()).collect();
+        names.join(" or ")
+    }
+
+    /// By its type in a configuration.
+    pub(crate) fn of_type(kind: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|plugin| plugin.name() == kind)
+    }
+
+    /// Would it take a configuration?
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_config(self, input: &[u8]) -> Result<(), NetworkError> {
+        Network::read(input)?;
+        match self {
+            Self::Vlan => Network::own::<VlanConfig>(input).map(drop),
+            Self::Sriov => Network::own::<SriovConfig>(input).map(drop),
+        }
+    }
+
     /// By the name that a program was called as.
     ///
     /// # Errors
     /// No plugin has that name.
     pub fn called(program: &Path) -> Result<Self, NoPlugin> {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
-        match name.as_ref() {
-            "galaxy-k8s-vlan" => Ok(Self::Vlan),
-            "galaxy-k8s-sriov" => Ok(Self::Sriov),
-            other => Err(NoPlugin(other.to_owned())),
-        }
+        let kind = name.as_ref();
+        Self::of_type(kind).ok_or_else(|| NoPlugin(kind.to_owned()))
     }
 
     /// Does what a runtime asks for in the environment, which `variable` reads, and on standard input.

@@ -4,10 +4,13 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::process::{self, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use nix::sched::{CloneFlags, setns, unshare};
+
+/// How long a packet may be on its way while all tests run side by side.
+const LONGEST_WAY: Duration = Duration::from_secs(20);
 
 /// A network namespace with its loopback switched on.
 #[derive(Debug)]
@@ -101,7 +104,17 @@ impl Space {
             let limit = Duration::from_millis(700);
             socket.set_read_timeout(Some(limit)).expect("a limit");
         }
-        (0..10).any(|_| echoed(&here, &there, to).is_ok())
+        let since = Instant::now();
+        let mut last = None;
+        while since.elapsed() < LONGEST_WAY {
+            match echoed(&here, &there, to) {
+                Ok(()) => return true,
+                Err(error) => last = Some(error),
+            }
+        }
+        let (ours, theirs) = (self.ip("neighbour"), other.ip("neighbour"));
+        eprintln!("no packet came to {to} and back: {last:?}\n{ours}\n{theirs}");
+        false
     }
 }
 
