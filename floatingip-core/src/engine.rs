@@ -176,7 +176,7 @@ pub struct Engine {
     claims: Claims,
     /// Addresses of pods that are not known to be bound.
     provisional: BTreeMap<IpAddr, Attempt>,
-    /// Pods and attachments that ended while a plan held addresses of theirs.
+    /// Ends of pods and attachments, until nothing is left of what they end.
     owed: Owed,
     /// Records that somebody deleted under a live pod: held, and to be written again.
     missing: BTreeMap<IpAddr, Missing>,

@@ -8,8 +8,7 @@ use std::net::IpAddr;
 
 use floatingip_core::config::{Config, Strictness};
 use floatingip_core::engine::{Engine, Settings};
-use floatingip_core::fact::{AppState, Fact, NodeState, PodState, World};
-use floatingip_core::owner::AppRef;
+use floatingip_core::fact::UnknownWorld;
 use floatingip_core::plan::Plan;
 use floatingip_core::record::{Attachment, Version};
 use floatingip_core::request::PodRequest;
@@ -114,7 +113,7 @@ impl Lab {
         let asked = request(container);
         let planned = self
             .engine
-            .plan_allocate(&asked, &reach, &Nobody, Now::default());
+            .plan_allocate(&asked, &reach, &UnknownWorld, Now::default());
         match planned {
             Ok(allocation) => {
                 self.open.push(Open {
@@ -140,7 +139,7 @@ impl Lab {
         self.forget(container);
         let plan = self
             .engine
-            .plan_detached(&interface(container), &Nobody, Now::default());
+            .plan_detached(&interface(container), &UnknownWorld, Now::default());
         self.begin(plan);
     }
 
@@ -154,13 +153,15 @@ impl Lab {
                 self.forget(container);
             }
         }
-        let plan = self.engine.plan_gc(&mut lost, &Nobody, Now::default());
+        let plan = self
+            .engine
+            .plan_gc(&mut lost, &UnknownWorld, Now::default());
         self.begin(plan);
     }
 
     fn end_due(&mut self) {
         for end in self.engine.due_ends() {
-            let plan = self.engine.plan_due(&end, &Nobody, Now::default());
+            let plan = self.engine.plan_due(&end, &UnknownWorld, Now::default());
             self.begin(plan);
         }
     }
@@ -239,21 +240,4 @@ fn request(container: usize) -> PodRequest {
 
 fn interface(container: usize) -> Attachment {
     attachment("node-1", &format!("container-{container}"))
-}
-
-/// A world that knows nothing: there is no cluster.
-struct Nobody;
-
-impl World for Nobody {
-    fn app(&self, _: &AppRef) -> Fact<AppState> {
-        Fact::Unknown
-    }
-
-    fn pod(&self, _: &str, _: &str) -> Fact<PodState> {
-        Fact::Unknown
-    }
-
-    fn node(&self, _: &str) -> Fact<NodeState> {
-        Fact::Unknown
-    }
 }
