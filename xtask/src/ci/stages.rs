@@ -102,7 +102,7 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 12;
     pub(super) const FUZZ_TARGETS: usize = 10;
     pub(super) const EXAMPLES: usize = 5;
-    pub(super) const BENCHES: usize = 5;
+    pub(super) const BENCHES: usize = 6;
     pub(super) const NODE_TESTS: usize = 35;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
