@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, crds, fuzzing, papers, purity, schemathesis, tools, vm};
+use crate::{assets, cni_plugins, crds, fuzzing, papers, purity, schemathesis, tools, vm};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -103,7 +103,7 @@ mod floor {
     pub(super) const FUZZ_TARGETS: usize = 10;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 5;
-    pub(super) const NODE_TESTS: usize = 35;
+    pub(super) const NODE_TESTS: usize = 36;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
     /// Of some 318.
@@ -290,8 +290,16 @@ fn deny(workspace: &Workspace) -> Result<Done> {
 
 /// None may skip: who may not make namespaces does not know whether the plugins work.
 fn node(workspace: &Workspace) -> Result<Done> {
+    let plugins = cni_plugins::folder()?;
+    let plugins = plugins
+        .to_str()
+        .context("the folder of tools is not named in UTF-8")?;
     let arguments = ["test", "-p", "floatingip-cni", "--test", "node"];
-    let tally = tested(workspace, &arguments, &[("FLOATINGIP_NODE", "require")])?;
+    let settings = [
+        ("FLOATINGIP_NODE", "require"),
+        (cni_plugins::VARIABLE, plugins),
+    ];
+    let tally = tested(workspace, &arguments, &settings)?;
     at_least(floor::NODE_TESTS, tally.passed, "node test")?;
     Ok(Done {
         note: tally.to_string(),
