@@ -2,6 +2,7 @@
 //!
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
 //! - [`connect`]: what both plugins have in common.
+//! - [`delegate`]: other plugins, run as a runtime does.
 //! - [`link`]: the kernel's links, addresses and routes.
 //! - [`state`]: what is remembered of each `ADD`, and the node's lock.
 //! - [`install`]: how the program gets on a node, and off it.
@@ -12,6 +13,7 @@
 //! fails. What was written down is all that a later call needs to undo an `ADD`, also one that was killed.
 
 pub mod connect;
+pub mod delegate;
 pub mod install;
 pub mod link;
 pub mod plugin;

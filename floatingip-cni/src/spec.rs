@@ -16,5 +16,5 @@ pub use environment::{
 };
 pub use failure::{Code, Failure};
 pub use network::{Network, NetworkError, NetworkName, ValidAttachment};
-pub use result::{CniResult, Dns, Interface, Ip, Route};
+pub use result::{CniResult, Dns, Extra, Interface, Ip, ResultError, Route};
 pub use version::{UnknownVersion, Version};
