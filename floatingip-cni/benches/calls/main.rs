@@ -5,7 +5,8 @@
 //! kernel does later, as the removal of a namespace, is nobody's.
 //!
 //! Needs root, `ip`, and in `FLOATINGIP_CNI_PLUGINS` the folder with Debian's plugins (`apt-get download
-//! containernetworking-plugins`, then `dpkg-deb -x`); without them it says that it is skipped.
+//! containernetworking-plugins`, then `dpkg-deb -x`); without them it says that it is skipped, and fails under
+//! `FLOATINGIP_NODE=require`.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is run for")]
 
@@ -24,6 +25,9 @@ use plugin::Plugin;
 
 /// The folder with the plugins that ours are compared with.
 const OTHERS: &str = "FLOATINGIP_CNI_PLUGINS";
+
+/// `require`: being skipped is a failure.
+const MODE: &str = "FLOATINGIP_NODE";
 
 /// How a container is connected: by our field `switch`, and by the plugin of that name.
 const KINDS: [&str; 2] = ["bridge", "macvlan"];
@@ -141,8 +145,11 @@ fn others() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// What is skipped must not look like what ran.
+/// What is skipped must not look like what ran, and may not be skipped where somebody says so.
 fn skipped(reason: &str) -> io::Result<()> {
+    if env::var_os(MODE).is_some_and(|value| value == "require") {
+        return Err(io::Error::other(format!("{MODE} is require, but {reason}")));
+    }
     writeln!(
         io::stderr(),
         "\nSKIPPED: the costs of calls are not measured: {reason}\n"
