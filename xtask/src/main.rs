@@ -10,7 +10,9 @@
 
 mod assets;
 mod ci;
+mod cni_plugins;
 mod crds;
+mod debian;
 mod fuzzing;
 mod papers;
 mod process;
