@@ -117,10 +117,18 @@ impl Task<'_> {
         within: Limit,
     ) -> Result<Vec<CniResult>, Failure> {
         let mut answers = Vec::new();
-        for (place, delegate) in delegates.iter().enumerate() {
-            match self.join_one(joined, place, delegate, within) {
-                Ok(answer) => answers.push(answer),
-                Err(failure) => return Err(self.give_up(joined, place, failure)),
+        let Joined {
+            container, netns, ..
+        } = joined.clone();
+        let members = joined.members.iter_mut().zip(delegates);
+        for (place, (member, delegate)) in members.enumerate() {
+            let call = member.call(&container, Some(&netns));
+            match delegate.add(&call, &member.config.clone().into(), within) {
+                Ok(answer) => {
+                    member.result = Some(answer.to_json(member.version()));
+                    answers.push(answer);
+                }
+                Err(error) => return Err(self.give_up(joined, place, error.into())),
             }
         }
         joined.stage = Stage::Done;
@@ -130,28 +138,8 @@ impl Task<'_> {
         }
     }
 
-    fn join_one(
-        &self,
-        joined: &mut Joined,
-        place: usize,
-        delegate: &Delegate,
-        within: Limit,
-    ) -> Result<CniResult, Failure> {
-        let Some(member) = joined.members.get(place) else {
-            return Ok(CniResult::default());
-        };
-        let call = joined.call(member, Some(joined.netns.clone()));
-        let config = member.config.clone().into();
-        let answer = delegate.add(&call, &config, within)?;
-        let told = answer.to_json(member.version());
-        if let Some(member) = joined.members.get_mut(place) {
-            member.result = Some(told);
-        }
-        Ok(answer)
-    }
-
     /// The one that failed may have made something as well.
-    fn give_up(&self, joined: &mut Joined, last: usize, failure: Failure) -> Failure {
+    fn give_up(&self, joined: &Joined, last: usize, failure: Failure) -> Failure {
         let begun = Joined {
             members: joined.members.iter().take(last + 1).cloned().collect(),
             ..joined.clone()
@@ -162,18 +150,19 @@ impl Task<'_> {
         };
         match self.release(&begun, Some(&begun.netns)) {
             Ok(()) => failure,
-            Err(error) => {
-                let left =
-                    format!("what was made could not be undone: {error}; the next DEL tries again");
-                let details = [failure.details.as_str(), &left]
-                    .into_iter()
-                    .filter(|text| !text.is_empty());
-                let details: Vec<_> = details.collect();
-                let details = details.join("; ");
-                failure.with_details(details)
-            }
+            Err(error) => and_left(failure, &error),
         }
     }
+}
+
+/// With what could not be undone.
+fn and_left(failure: Failure, error: &Failure) -> Failure {
+    let left = format!("what was made could not be undone: {error}; the next DEL tries again");
+    let details = match failure.details.as_str() {
+        "" => left,
+        own => format!("{own}; {left}"),
+    };
+    failure.with_details(details)
 }
 
 /// With the network's name: a pod may have several of one plugin.

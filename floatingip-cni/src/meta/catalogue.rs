@@ -242,8 +242,8 @@ mod tests {
       "ENIIPNetwork": "galaxy-k8s-vlan"
     }"#;
 
-    fn read(value: Value) -> Result<Catalogue, CatalogueError> {
-        Catalogue::try_from(serde_json::from_value::<WireCatalogue>(value).unwrap())
+    fn wire(value: Value) -> WireCatalogue {
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
@@ -264,10 +264,10 @@ mod tests {
 
     #[test]
     fn a_network_that_is_not_there_is_told_with_those_that_are() {
-        let catalogue = read(json!({
+        let catalogue = Catalogue::try_from(wire(json!({
             "NetworkConf": [{"type": "bridge"}, {"type": "macvlan"}],
             "DefaultNetworks": ["bridges"],
-        }))
+        })))
         .unwrap();
         let error = catalogue.usual().unwrap_err().to_string();
         for part in ["\"bridges\"", "DefaultNetworks", "bridge, macvlan"] {
@@ -288,7 +288,7 @@ mod tests {
             ),
             (json!([{"type": "floatingip", "name": "a"}]), "without end"),
         ] {
-            let error = read(json!({ "NetworkConf": networks })).unwrap_err();
+            let error = Catalogue::try_from(wire(json!({ "NetworkConf": networks }))).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
     }

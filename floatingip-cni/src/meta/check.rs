@@ -8,7 +8,7 @@ use super::record::{Joined, Member};
 use super::release::first;
 use crate::delegate::Limit;
 use crate::link::{Kernel, Netns, View};
-use crate::spec::{Attachment, CniResult, Code, Failure, Verb, Version};
+use crate::spec::{Attachment, CniResult, Code, Failure, Ip, Verb, Version};
 use crate::state::Stage;
 
 impl Task<'_> {
@@ -46,8 +46,8 @@ impl Task<'_> {
         let previous = self.network.previous()?;
         for member in &joined.members {
             let answer = member.answer()?;
-            let has_room = |ip: &&crate::spec::Ip| !previous.contains(&ip.address);
-            if let Some(ip) = answer.ips.iter().find(has_room) {
+            let is_untold = |ip: &&Ip| !previous.contains(&ip.address);
+            if let Some(ip) = answer.ips.iter().find(is_untold) {
                 return Err(different(&format!(
                     "prevResult lacks the address {}",
                     ip.address
@@ -68,7 +68,7 @@ impl Task<'_> {
         if member.version() < Version::V0_4_0 {
             return member.is_there(view);
         }
-        let call = joined.call(member, Some(netns.to_owned()));
+        let call = member.call(&joined.container, Some(netns));
         let delegate = self.path.find(&member.kind)?;
         Ok(delegate.tell(Verb::Check, &call, &member.config_after(), within)?)
     }

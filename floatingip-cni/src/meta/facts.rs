@@ -40,10 +40,10 @@ impl Task<'_> {
             annotations: annotations.clone(),
             requests: None,
         });
-        if let Some(pod) = &told {
-            if self.config.require_floating_ip || pod.is_static() || pod.has_address()? {
-                return Ok(pod.clone());
-            }
+        let strict = self.config.require_floating_ip;
+        match &told {
+            Some(pod) if strict || pod.is_static() || pod.has_address()? => return Ok(pod.clone()),
+            _ => {}
         }
         if args.ip_infos()?.is_some() {
             return Ok(told.unwrap_or_default());

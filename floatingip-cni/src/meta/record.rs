@@ -1,6 +1,6 @@
 //! What is remembered of an `ADD`: all that other plugins have to be told again to undo it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -59,21 +59,19 @@ impl Remembered for Joined {
     }
 }
 
-impl Joined {
-    /// What the plugin of a member is told in the environment; none where the namespace is gone.
-    pub(super) fn call(&self, member: &Member, netns: Option<PathBuf>) -> Call {
+impl Member {
+    /// What its plugin is told in the environment; no namespace where that is gone.
+    pub(super) fn call(&self, container: &ContainerId, netns: Option<&Path>) -> Call {
         Call {
             attachment: Some(Attachment {
-                container: self.container.clone(),
-                interface: member.interface.clone(),
+                container: container.clone(),
+                interface: self.interface.clone(),
             }),
-            netns,
-            args: member.args.clone(),
+            netns: netns.map(Path::to_owned),
+            args: self.args.clone(),
         }
     }
-}
 
-impl Member {
     /// In which version its plugin answers.
     pub(super) fn version(&self) -> Version {
         version(&self.config)

@@ -44,7 +44,7 @@ impl Task<'_> {
         netns: Option<&Path>,
         within: Limit,
     ) -> Result<(), Failure> {
-        let call = joined.call(member, netns.map(Path::to_owned));
+        let call = member.call(&joined.container, netns);
         let delegate = self.path.find(&member.kind)?;
         Ok(delegate.tell(Verb::Del, &call, &member.config_after(), within)?)
     }

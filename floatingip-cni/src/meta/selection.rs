@@ -316,7 +316,7 @@ mod tests {
             ("a@", "\"a@\""),
             ("@eth1", "@eth1"),
             ("a@eth1@eth2", "a@eth1@eth2"),
-            ("a@a-name-that-is-long", "20 bytes"),
+            ("a@a-name-that-is-long", "19 bytes"),
             ("[]", "0 networks"),
             ("{}", "no JSON list"),
             ("[{}]", "no name for network number 1"),
