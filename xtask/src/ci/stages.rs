@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, cni_plugins, crds, fuzzing, papers, purity, schemathesis, tools, vm};
+use crate::{assets, cni_plugins, crds, dist, fuzzing, papers, purity, schemathesis, tools, vm};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -59,6 +59,11 @@ pub(super) const ALL: &[Stage] = &[
         "deny",
         "licences, duplicates and sources of all dependencies",
         deny,
+    ),
+    stage(
+        "dist",
+        "the program of the nodes is built static, and answers",
+        distribution,
     ),
     stage(
         "node",
@@ -290,6 +295,12 @@ fn deny(workspace: &Workspace) -> Result<Done> {
     ]);
     process::run(&mut command)?;
     Ok(Done::note("advisories are not checked"))
+}
+
+fn distribution(workspace: &Workspace) -> Result<Done> {
+    let program = dist::run(workspace)?;
+    let size = std::fs::metadata(program)?.len() / 1024;
+    Ok(Done::note(format!("floatingip-cni: {size} KiB")))
 }
 
 /// None may skip: who may not make namespaces does not know whether the plugins work.
