@@ -8,6 +8,8 @@ mod connect;
 #[cfg(test)]
 mod debian;
 #[cfg(test)]
+mod gap;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod lab;
@@ -23,3 +25,5 @@ mod space;
 mod takeover;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod watch;
