@@ -1,4 +1,4 @@
-//! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`, [`sriov`] is `galaxy-k8s-sriov`.
+//! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`, [`sriov`] is `galaxy-k8s-sriov`, [`meta`] is `floatingip`.
 //!
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
 //! - [`connect`]: what both plugins have in common.
@@ -16,6 +16,7 @@ pub mod connect;
 pub mod delegate;
 pub mod install;
 pub mod link;
+pub mod meta;
 pub mod plugin;
 pub mod spec;
 pub mod sriov;

@@ -14,6 +14,8 @@ mod killed;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod meta;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod routers;
