@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::connect::{self, Connects};
+use crate::ipam::{self, Section};
 use crate::link::KernelError;
 use crate::spec::{Attachment, Code, Failure, Invocation, Network, NetworkError, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
@@ -18,6 +19,8 @@ pub enum Plugin {
     Vlan,
     /// `galaxy-k8s-sriov`
     Sriov,
+    /// `floatingip-ipam`
+    Ipam,
 }
 
 /// What the process prints and how it ends.
@@ -39,13 +42,14 @@ pub struct NoPlugin(String);
 
 impl Plugin {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov];
+    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Ipam];
 
     /// What it is called as, and its type in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vlan => "galaxy-k8s-vlan",
             Self::Sriov => "galaxy-k8s-sriov",
+            Self::Ipam => "floatingip-ipam",
         }
     }
 
@@ -69,6 +73,7 @@ impl Plugin {
         match self {
             Self::Vlan => Network::own::<VlanConfig>(input).map(drop),
             Self::Sriov => Network::own::<SriovConfig>(input).map(drop),
+            Self::Ipam => Network::own::<Section>(input).map(drop),
         }
     }
 
@@ -107,6 +112,10 @@ impl Plugin {
         match self {
             Self::Vlan => verb::<VlanConfig>(invocation, &network, &Network::own(input)?),
             Self::Sriov => verb::<SriovConfig>(invocation, &network, &Network::own(input)?),
+            Self::Ipam => {
+                let Section { ipam } = Network::own(input)?;
+                ipam::carry_out(&ipam, &network, invocation)
+            }
         }
     }
 }

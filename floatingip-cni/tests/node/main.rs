@@ -8,6 +8,8 @@ mod connect;
 #[cfg(test)]
 mod debian;
 #[cfg(test)]
+mod ipam;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod lab;
@@ -15,6 +17,8 @@ mod lab;
 mod refuse;
 #[cfg(test)]
 mod routers;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod space;
 #[cfg(test)]
