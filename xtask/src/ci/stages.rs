@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, cni_plugins, crds, fuzzing, papers, purity, schemathesis, tools, vm};
+use crate::{assets, cni_plugins, crds, dist, fuzzing, papers, purity, schemathesis, tools, vm};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -61,6 +61,11 @@ pub(super) const ALL: &[Stage] = &[
         deny,
     ),
     stage(
+        "dist",
+        "the program of the nodes is built static, and answers",
+        distribution,
+    ),
+    stage(
         "node",
         "the node's plugins connect containers on real interfaces; needs root",
         node,
@@ -102,7 +107,7 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 12;
     pub(super) const FUZZ_TARGETS: usize = 10;
     pub(super) const EXAMPLES: usize = 5;
-    pub(super) const BENCHES: usize = 5;
+    pub(super) const BENCHES: usize = 6;
     pub(super) const NODE_TESTS: usize = 36;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
@@ -233,8 +238,10 @@ fn examples(workspace: &Workspace) -> Result<Done> {
 }
 
 /// `--test` makes each benchmark run once, without measuring. To build the server with all it depends on
-/// once more, optimised, would take longer than all the rest: its benchmarks run as its tests are built.
+/// once more, optimised, would take longer than all the rest: its benchmarks run as its tests are built. That of the
+/// node's plugins may not skip.
 fn benches(workspace: &Workspace) -> Result<Done> {
+    let plugins = cni_plugins::folder()?;
     let mut ran = 0;
     for (package, name) in workspace.targets("bench") {
         let profile = match package.name.as_str() {
@@ -253,7 +260,9 @@ fn benches(workspace: &Workspace) -> Result<Done> {
             "--",
             "--test",
         ];
-        process::run(&mut cargo(&workspace.root, &arguments))?;
+        let mut command = cargo(&workspace.root, &arguments);
+        command.env("FLOATINGIP_NODE", "require");
+        process::run(command.env(cni_plugins::VARIABLE, &plugins))?;
         ran += 1;
     }
     at_least(floor::BENCHES, ran, "benchmark")?;
@@ -286,6 +295,12 @@ fn deny(workspace: &Workspace) -> Result<Done> {
     ]);
     process::run(&mut command)?;
     Ok(Done::note("advisories are not checked"))
+}
+
+fn distribution(workspace: &Workspace) -> Result<Done> {
+    let program = dist::run(workspace)?;
+    let size = std::fs::metadata(program)?.len() / 1024;
+    Ok(Done::note(format!("floatingip-cni: {size} KiB")))
 }
 
 /// None may skip: who may not make namespaces does not know whether the plugins work.
