@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::lab::needed;
+use super::lab::{OUTSIDE_IP, needed};
 
 /// How long anything may take while all tests run side by side.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -25,13 +25,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `first~last` addresses of a subnet, none where nobody says where the program is.
+    /// Serves `first~last` addresses of the neighbour's subnet; none where nobody says where the program is.
     pub(crate) fn start(ips: &str, subnet: &str, vlan: u16) -> Option<Self> {
         let program = needed("FLOATINGIP_SERVER_PROGRAM", "floatingip-server is")?;
-        let net: ipnet::IpNet = subnet.parse().unwrap();
-        let gateway = net.hosts().next().unwrap();
         let configuration = json!([{
-            "nodeSubnets": ["0.0.0.0/0"], "ips": [ips], "subnet": subnet, "gateway": gateway, "vlan": vlan,
+            "nodeSubnets": ["0.0.0.0/0"], "ips": [ips], "subnet": subnet, "gateway": OUTSIDE_IP, "vlan": vlan,
         }]);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config"), configuration.to_string()).unwrap();
