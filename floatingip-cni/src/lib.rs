@@ -1,5 +1,5 @@
 //! CNI plugins of floatingip, on the node: [`vlan`] is `galaxy-k8s-vlan`, [`sriov`] is `galaxy-k8s-sriov`,
-//! [`ipam`] is `floatingip-ipam`.
+//! [`ipam`] is `floatingip-ipam`, [`meta`] is `floatingip`.
 //!
 //! - [`spec`]: what a runtime says and is told, as the CNI specification has it.
 //! - [`connect`]: what the plugins that connect containers have in common.
@@ -19,6 +19,7 @@ pub mod delegate;
 pub mod install;
 pub mod ipam;
 pub mod link;
+pub mod meta;
 pub mod plugin;
 pub mod server;
 pub mod spec;

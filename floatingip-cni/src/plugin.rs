@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::connect::{self, Connects};
 use crate::ipam::{self, Section};
-use crate::link::KernelError;
+use crate::link::{KernelError, NetnsError};
+use crate::meta::{self, MetaConfig};
 use crate::spec::{Attachment, Code, Failure, Invocation, Network, NetworkError, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
@@ -21,6 +22,8 @@ pub enum Plugin {
     Sriov,
     /// `floatingip-ipam`
     Ipam,
+    /// `floatingip`
+    Meta,
 }
 
 /// What the process prints and how it ends.
@@ -42,7 +45,7 @@ pub struct NoPlugin(String);
 
 impl Plugin {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Ipam];
+    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Ipam, Self::Meta];
 
     /// What it is called as, and its type in a configuration.
     pub fn name(self) -> &'static str {
@@ -50,6 +53,7 @@ impl Plugin {
             Self::Vlan => "galaxy-k8s-vlan",
             Self::Sriov => "galaxy-k8s-sriov",
             Self::Ipam => "floatingip-ipam",
+            Self::Meta => "floatingip",
         }
     }
 
@@ -74,6 +78,7 @@ impl Plugin {
             Self::Vlan => Network::own::<VlanConfig>(input).map(drop),
             Self::Sriov => Network::own::<SriovConfig>(input).map(drop),
             Self::Ipam => Network::own::<Section>(input).map(drop),
+            Self::Meta => Network::own::<MetaConfig>(input).map(drop),
         }
     }
 
@@ -89,9 +94,9 @@ impl Plugin {
 
     /// Does what a runtime asks for in the environment, which `variable` reads, and on standard input.
     pub fn answer(self, variable: impl Fn(&str) -> Option<String>, input: &[u8]) -> Answer {
-        let done = Invocation::read(variable)
+        let done = Invocation::read(&variable)
             .map_err(Failure::from)
-            .and_then(|invocation| self.carry_out(&invocation, input));
+            .and_then(|invocation| self.carry_out(&invocation, variable, input));
         match done {
             Ok(text) => Answer {
                 text,
@@ -104,7 +109,12 @@ impl Plugin {
         }
     }
 
-    fn carry_out(self, invocation: &Invocation, input: &[u8]) -> Result<String, Failure> {
+    fn carry_out(
+        self,
+        invocation: &Invocation,
+        variable: impl Fn(&str) -> Option<String>,
+        input: &[u8],
+    ) -> Result<String, Failure> {
         if *invocation == Invocation::Version {
             return Ok(versions(input));
         }
@@ -116,6 +126,7 @@ impl Plugin {
                 let Section { ipam } = Network::own(input)?;
                 ipam::carry_out(&ipam, &network, invocation)
             }
+            Self::Meta => meta::carry_out(invocation, variable, &network, &Network::own(input)?),
         }
     }
 }
@@ -204,6 +215,12 @@ impl From<KernelError> for Failure {
             _ => Code::Io,
         };
         Self::new(code, error)
+    }
+}
+
+impl From<NetnsError> for Failure {
+    fn from(error: NetnsError) -> Self {
+        KernelError::from(error).into()
     }
 }
 

@@ -86,6 +86,13 @@ pub struct Dns {
     options: Vec<String>,
 }
 
+impl Dns {
+    /// Says it nothing?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl CniResult {
     /// In the form of a version. Those before 0.3.0 have room for one address of each family: the first ones.
     pub fn to_json(&self, version: Version) -> Value {

@@ -1,8 +1,9 @@
 //! A node with a neighbour on its network, and the plugin as its runtime calls it.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -126,6 +127,20 @@ impl Lab {
         found.unwrap_or_else(|| panic!("no plugin {kind}"))
     }
 
+    /// A shell script as a plugin of a type of its own.
+    pub(crate) fn script(&self, kind: &str, text: &str) {
+        let fresh = self.folder.path().join(format!("{kind}.new"));
+        fs::write(&fresh, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
+        // Renamed, so that no child of another test's thread has it open for writing when it is run.
+        fs::rename(&fresh, self.folder.path().join(kind)).unwrap();
+    }
+
+    /// What a script wrote beside itself.
+    pub(crate) fn beside(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
     /// As a runtime has them in `CNI_PATH`.
     fn plugin_folders(&self) -> Vec<PathBuf> {
         let own = self.folder.path().to_owned();
@@ -139,7 +154,7 @@ impl Lab {
 
     /// How many attachments are remembered.
     pub(crate) fn remembered(&self) -> usize {
-        let network = std::fs::read_dir(self.records().join("vlan/lan"));
+        let network = fs::read_dir(self.records().join("vlan/lan"));
         network.map_or(0, Iterator::count)
     }
 

@@ -18,6 +18,8 @@ mod killed;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod meta;
+#[cfg(test)]
 mod refuse;
 #[cfg(test)]
 mod routers;
