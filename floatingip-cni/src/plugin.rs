@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::connect::{self, Connects};
+use crate::ipam::{self, Section};
 use crate::link::{KernelError, NetnsError};
 use crate::meta::{self, MetaConfig};
 use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
@@ -19,6 +20,8 @@ pub enum Plugin {
     Vlan,
     /// `galaxy-k8s-sriov`
     Sriov,
+    /// `floatingip-ipam`
+    Ipam,
     /// `floatingip`
     Meta,
 }
@@ -42,13 +45,14 @@ pub struct NoPlugin(String);
 
 impl Plugin {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Meta];
+    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Ipam, Self::Meta];
 
     /// What it is called as, and its type in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vlan => "galaxy-k8s-vlan",
             Self::Sriov => "galaxy-k8s-sriov",
+            Self::Ipam => "floatingip-ipam",
             Self::Meta => "floatingip",
         }
     }
@@ -73,6 +77,7 @@ impl Plugin {
         match self {
             Self::Vlan => Ok(Network::own::<VlanConfig>(input).map(drop)?),
             Self::Sriov => Ok(Network::own::<SriovConfig>(input).map(drop)?),
+            Self::Ipam => Ok(Network::own::<Section>(input).map(drop)?),
             Self::Meta => Network::own::<MetaConfig>(input)?.check(),
         }
     }
@@ -117,6 +122,10 @@ impl Plugin {
         match self {
             Self::Vlan => verb::<VlanConfig>(invocation, &network, &Network::own(input)?),
             Self::Sriov => verb::<SriovConfig>(invocation, &network, &Network::own(input)?),
+            Self::Ipam => {
+                let Section { ipam } = Network::own(input)?;
+                ipam::carry_out(&ipam, &network, invocation)
+            }
             Self::Meta => meta::carry_out(invocation, variable, &network, &Network::own(input)?),
         }
     }

@@ -64,7 +64,7 @@ impl Limit {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    pub(super) fn length(self) -> Duration {
+    pub(crate) fn length(self) -> Duration {
         self.length
     }
 }

@@ -222,6 +222,8 @@ struct OldIp<'a> {
 struct Listed<'a> {
     #[serde(rename = "cniVersion")]
     version: Version,
+    /// An IPAM plugin has none to tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     interfaces: Vec<ListedInterface<'a>>,
     ips: Vec<ListedIp<'a>>,
     routes: Vec<ListedRoute<'a>>,

@@ -280,22 +280,27 @@ pub(crate) fn infos(ips: &[&str]) -> Value {
     ips.iter().map(info).collect()
 }
 
-/// The folder with Debian's plugins (`bridge`, `macvlan`, `host-local`, `portmap`, …) and the iptables that `portmap` calls.
-pub(crate) fn debians_plugins() -> Option<PathBuf> {
+/// What a test needs that not every machine has: its place is in a variable.
+pub(crate) fn needed(variable: &str, what: &str) -> Option<PathBuf> {
     wanted().ok()?;
-    if let Some(folder) = env::var_os(PLUGINS) {
-        return Some(folder.into());
+    if let Some(place) = env::var_os(variable) {
+        return Some(place.into());
     }
     let ci = env::var_os("CI").is_some_and(|value| value == "true");
     assert!(
         !ci && !required(),
-        "{PLUGINS} does not say where Debian's CNI plugins are: `cargo xtask ci node` fetches them"
+        "{variable} does not say where {what}: `cargo xtask ci node` sees to it"
     );
     let _ = writeln!(
         io::stderr(),
-        "\nSKIPPED: a test beside Debian's CNI plugins needs {PLUGINS}\n"
+        "\nSKIPPED: a test needs to know where {what}, in {variable}\n"
     );
     None
+}
+
+/// The folder with Debian's plugins (`bridge`, `macvlan`, `host-local`, `portmap`, …) and the iptables that `portmap` calls.
+pub(crate) fn debians_plugins() -> Option<PathBuf> {
+    needed(PLUGINS, "Debian's CNI plugins are")
 }
 
 fn wanted() -> io::Result<()> {

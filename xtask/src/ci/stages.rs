@@ -309,10 +309,12 @@ fn node(workspace: &Workspace) -> Result<Done> {
     let plugins = plugins
         .to_str()
         .context("the folder of tools is not named in UTF-8")?;
+    let server = server_program(workspace)?;
     let arguments = ["test", "-p", "floatingip-cni", "--test", "node"];
     let settings = [
         ("FLOATINGIP_NODE", "require"),
         (cni_plugins::VARIABLE, plugins),
+        ("FLOATINGIP_SERVER_PROGRAM", &server),
     ];
     let tally = tested(workspace, &arguments, &settings)?;
     at_least(floor::NODE_TESTS, tally.passed, "node test")?;
@@ -320,6 +322,17 @@ fn node(workspace: &Workspace) -> Result<Done> {
         note: tally.to_string(),
         tally,
     })
+}
+
+/// The server that the node's IPAM plugin asks, built as its own tests have it.
+fn server_program(workspace: &Workspace) -> Result<String> {
+    let arguments = ["build", "--quiet", "-p", "floatingip-server"];
+    process::run(&mut cargo(&workspace.root, &arguments))?;
+    let program = workspace.target.join("debug/floatingip-server");
+    let program = program
+        .to_str()
+        .context("the target folder is not named in UTF-8")?;
+    Ok(program.to_owned())
 }
 
 /// Counted apart: the stage `test` has run it once already, with few kills.
