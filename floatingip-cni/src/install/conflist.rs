@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::plugin::Plugin;
-use crate::spec::{InterfaceName, NetworkError, NetworkName, Version};
+use crate::spec::{Failure, InterfaceName, NetworkError, NetworkName, Version};
 
 /// A conflist that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum ConflistError {
     Form(#[from] serde_json::Error),
     /// The plugin would refuse it.
     #[error("would be refused by the plugin: {0}")]
-    Refused(#[from] NetworkError),
+    Refused(#[from] Failure),
     /// A plugin without a type.
     #[error("has a plugin without a type, number {0} in the list")]
     NoType(usize),
@@ -56,9 +56,8 @@ impl Conflist {
     /// They would not take it.
     pub fn check(bytes: Vec<u8>) -> Result<Self, ConflistError> {
         let wire: Wire = serde_json::from_slice(&bytes)?;
-        wire.name
-            .parse::<NetworkName>()
-            .map_err(NetworkError::from)?;
+        let name = wire.name.parse::<NetworkName>();
+        name.map_err(|error| Failure::from(NetworkError::from(error)))?;
         for (number, plugin) in (1..).zip(&wire.plugins) {
             let kind = kind(plugin).ok_or(ConflistError::NoType(number))?;
             for own in [kind, ipam(plugin)].into_iter().filter_map(Plugin::of_type) {
