@@ -55,7 +55,11 @@ impl Candidate {
 }
 
 fn other(name: &str) -> Leadership {
-    Leadership::Other(name.to_owned())
+    let places = Places::default();
+    Leadership::Other(Holder {
+        identity: name.to_owned(),
+        places,
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,4 +166,57 @@ async fn a_slow_reading_does_not_make_a_lease_older() {
         waits.turn().await;
     }
     assert_eq!(first.remaining(), None);
+}
+
+/// What is asked of one that waits goes to where the holder says that it answers.
+#[tokio::test(start_paused = true)]
+async fn the_lease_says_where_its_holder_answers_and_nothing_of_former_ones() {
+    let server = Server::default();
+    let elector = |identity: &str, places: Places| {
+        let settings = LeaseSettings {
+            places,
+            ..LeaseSettings::new("kube-system", "floatingip", identity.to_owned())
+        };
+        Elector::new(server.client(), settings, Gate::closed())
+    };
+    let there = Places {
+        extender: Some("10.0.0.5:9040".to_owned()),
+        api: Some("10.0.0.5:9041".to_owned()),
+    };
+    let mut first = elector("a", there.clone());
+    let mut second = elector("b", Places::default());
+    first.turn().await;
+    second.turn().await;
+    let seen = second.leadership().borrow().clone();
+    let holder = Holder {
+        identity: "a".to_owned(),
+        places: there,
+    };
+    assert_eq!(seen, Leadership::Other(holder));
+    first.give_up().await;
+    second.turn().await;
+    first.turn().await;
+    assert_eq!(*first.leadership().borrow(), other("b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_second_to_a_free_lease_follows_who_was_faster() {
+    let server = Server::default();
+    let elector = |identity: &str| {
+        let settings = LeaseSettings::new("kube-system", "floatingip", identity.to_owned());
+        Elector::new(server.client(), settings, Gate::closed())
+    };
+    let (mut former, mut faster, mut slower) = (elector("a"), elector("b"), elector("c"));
+    former.turn().await;
+    former.give_up().await;
+    server.read_slowly(Duration::from_millis(100));
+    tokio::join!(faster.turn(), slower.turn());
+    let states = [faster, slower].map(|elector| elector.leadership().borrow().clone());
+    assert!(
+        states.contains(&Leadership::Own)
+            && states
+                .iter()
+                .any(|state| matches!(state, Leadership::Other(_))),
+        "{states:?}"
+    );
 }

@@ -29,7 +29,6 @@ mod runner;
 #[cfg(test)]
 mod seed;
 #[cfg(test)]
-mod standby;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! What must hold whatever happens: violations that are planted are told by `floatingip-server verify`, and a
-//! server that is killed again and again leaves none.
+//! server that is killed again and again leaves none, nor do several that follow each other.
 //!
 //! Each test has a control plane of its own; without its programs it says that it is skipped.
 
@@ -10,11 +10,17 @@ mod churn;
 #[cfg(test)]
 mod end;
 #[cfg(test)]
+mod gap;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod replicas;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod site;
 
