@@ -8,6 +8,7 @@
 mod holder;
 mod release;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -120,22 +121,18 @@ impl Elector {
         self.state.subscribe()
     }
 
-    /// Competes until `stop`, then closes the gate. The lease itself is left as it is:
-    /// [`Elector::give_up`].
+    /// Competes until `stop`. The lease itself is left as it is: [`Elector::give_up`]. What is being asked of the API
+    /// server then is waited for, for its time limit at most: who gives the lease back has to know its version.
     pub async fn run(&mut self, stop: impl Future<Output = ()>) {
         let release = Release::watch(self.leases.clone(), &self.settings.name);
-        let compete = async {
-            loop {
-                self.turn().await;
-                tokio::select! {
-                    () = sleep(self.pause()) => {}
-                    () = release.seen() => {}
-                }
+        let mut stop = pin!(stop);
+        loop {
+            self.turn().await;
+            tokio::select! {
+                () = &mut stop => break,
+                () = sleep(self.pause()) => {}
+                () = release.seen() => {}
             }
-        };
-        tokio::select! {
-            () = stop => {}
-            () = compete => {}
         }
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::scripted::{Server, Silence};
+use crate::scripted::{Server, Silence, until};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/floatingip";
 
@@ -219,4 +219,20 @@ async fn who_comes_second_to_a_free_lease_follows_who_was_faster() {
                 .any(|state| matches!(state, Leadership::Other(_))),
         "{states:?}"
     );
+}
+
+/// Told to end while it renews, it does not forget the version that its own renewal makes.
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_end_in_the_middle_of_a_renewal_gives_the_lease_back() {
+    let server = Server::default();
+    let mut first = Candidate::start(&server, "a");
+    first.becomes(Leadership::Own).await;
+    server.answer_slowly(Duration::from_millis(500));
+    let version = || lease(&server)["metadata"]["resourceVersion"].clone();
+    let former = version();
+    until(|| version() != former).await;
+    let mut elector = first.stop().await;
+    server.answer_slowly(Duration::ZERO);
+    elector.give_up().await;
+    assert_eq!(lease(&server)["spec"]["holderIdentity"], json!(""));
 }

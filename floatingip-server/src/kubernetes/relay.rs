@@ -4,7 +4,7 @@
 //! A request is passed on once at most: one that another process sent is answered here, or refused.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use floatingip_k8s::causes::Causes;
 use floatingip_k8s::lease::{Leadership, Places};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -33,8 +34,6 @@ const RELAYED: HeaderName = HeaderName::from_static("floatingip-relayed");
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long it may take to answer; a little less than whoever asks waits.
 const LIMIT: Duration = Duration::from_secs(28);
-/// So often one request is passed on: to the one that leads, and to its successor. All of them may be repeated.
-const LEADERS: usize = 2;
 /// So many requests are passed on at once; others wait.
 const AT_ONCE: usize = 128;
 /// How long a connection is kept that nothing uses.
@@ -72,6 +71,8 @@ pub(super) struct Relay {
     identity: HeaderValue,
     client: Client<HttpConnector, Full<Bytes>>,
     turns: Semaphore,
+    /// Whether the last request could not be passed on.
+    fails: AtomicBool,
 }
 
 /// Why the one that decides has not answered.
@@ -83,7 +84,7 @@ enum Unanswered {
     Silent,
     #[error("it has not answered, and leads no longer")]
     Deposed,
-    #[error("it cannot be reached: {0}")]
+    #[error("it cannot be reached")]
     Client(#[from] hyper_util::client::legacy::Error),
 }
 
@@ -138,6 +139,7 @@ impl Relay {
                 .unwrap_or(HeaderValue::from_static("another process")),
             client,
             turns: Semaphore::new(AT_ONCE),
+            fails: AtomicBool::new(false),
         })
     }
 
@@ -185,16 +187,22 @@ impl Relay {
         }
     }
 
+    /// Every failure counts; the first of several is told.
     fn count(&self, place: &str, answer: &Result<Response, Unanswered>) {
         let relayed = &self.around.relayed;
+        let fails = self.fails.swap(answer.is_err(), Ordering::Relaxed);
         match answer {
-            Ok(_) => &relayed.answered,
+            Ok(_) => relayed.answered.fetch_add(1, Ordering::Relaxed),
             Err(why) => {
-                warn!("a request could not be passed on to {place}, which leads: {why}");
-                &relayed.failed
+                if !fails {
+                    warn!(
+                        "requests cannot be passed on to {place}, which leads: {}",
+                        Causes(why)
+                    );
+                }
+                relayed.failed.fetch_add(1, Ordering::Relaxed)
             }
-        }
-        .fetch_add(1, Ordering::Relaxed);
+        };
     }
 
     /// What is listed here may be older than at the one that decides: says how much.
@@ -225,8 +233,10 @@ pub(super) async fn pass_on<const LONGEST: usize>(
     let body = read.map_err(|_| ApiError::TimedOut)?;
     // The body was too long, or was cut off, in which case nobody hears this.
     let body = body.map_err(|_| ApiError::TooLong { limit: LONGEST })?;
-    for _ in 0..LEADERS {
-        let Some(place) = relay.destination() else {
+    // The one that leads, and if it is deposed meanwhile its successor: every request may be repeated.
+    let mut asked = None;
+    for _ in 0..2 {
+        let Some(place) = relay.destination().filter(|it| asked.as_ref() != Some(it)) else {
             break;
         };
         let answer = relay.ask(&place, &parts, body.clone()).await;
@@ -234,6 +244,7 @@ pub(super) async fn pass_on<const LONGEST: usize>(
         if let Ok(response) = answer {
             return Ok(response);
         }
+        asked = Some(place);
     }
     let request = Request::from_parts(parts, Body::from(body));
     Ok(relay.answer_here(request, next).await)
