@@ -4,6 +4,8 @@
 //! Each test has a control plane of its own; without its programs it says that it is skipped.
 
 #[cfg(test)]
+mod admission;
+#[cfg(test)]
 mod apps;
 #[cfg(test)]
 mod churn;
@@ -21,6 +23,8 @@ mod record;
 mod replicas;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod shipped;
 #[cfg(test)]
 mod site;
 

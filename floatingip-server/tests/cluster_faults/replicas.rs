@@ -1,6 +1,7 @@
 //! Several servers behind one Service: whoever is asked, the one that leads decides, and when it ends, is killed or is
 //! frozen, another one does soon.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::gap::{Gap, is_decision, question};
 use crate::killed::at_every_instant;
 use crate::record::Recorder;
 use crate::service::Service;
-use crate::{LIMIT, TURN, end};
+use crate::{LIMIT, TURN, end, shipped};
 
 /// How long a lease lasts that nobody renews: one that is given back is not waited for.
 const LEASE: Duration = Duration::from_secs(6);
@@ -49,7 +50,8 @@ async fn stand_together(count: usize) -> Result<()> {
     let plane = builder.controller_manager().kwok().start().await?;
     object::apply(&plane.client(), &config_map()).await?;
     nodes(&plane.client()).await?;
-    let servers: Result<Vec<Server>> = (0..count).map(|_| spawn(&plane)).collect();
+    let account = shipped::account(&plane).await?;
+    let servers: Result<Vec<Server>> = (0..count).map(|_| spawn(&plane, &account)).collect();
     let servers = Arc::new(servers?);
     for server in servers.iter() {
         server.ready(LIMIT).await?;
@@ -60,9 +62,11 @@ async fn stand_together(count: usize) -> Result<()> {
     told.with_context(|| logs(&servers))
 }
 
-fn spawn(plane: &ControlPlane) -> Result<Server> {
+/// With the rights that are shipped, and no others.
+fn spawn(plane: &ControlPlane, account: &Path) -> Result<Server> {
     let plan = ServerPlan::new(env!("CARGO_BIN_EXE_floatingip-server"))?;
-    plan.arg("--sweep-seconds=5").spawn(plane)
+    let plan = plan.with_rights_of(account).arg("--sweep-seconds=5");
+    plan.spawn(plane)
 }
 
 fn logs(servers: &[Server]) -> String {
