@@ -18,6 +18,7 @@ mod spaces;
 
 pub use act::{Broken, Place, Step, carry_out};
 pub use add::add;
+pub(crate) use addresses::bound;
 pub(crate) use answer::result;
 pub(crate) use compare::{Inside, done, elsewhere, report, unfit, untold, with_routes};
 pub(crate) use group::{Group, groups};

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::connect::{self, Connects};
-use crate::link::KernelError;
+use crate::ipam::{self, Section};
+use crate::link::{KernelError, NetnsError};
+use crate::meta::{self, MetaConfig};
 use crate::spec::{Attachment, Code, Failure, Invocation, Network, NetworkError, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
@@ -18,6 +20,10 @@ pub enum Plugin {
     Vlan,
     /// `galaxy-k8s-sriov`
     Sriov,
+    /// `floatingip-ipam`
+    Ipam,
+    /// `floatingip`
+    Meta,
 }
 
 /// What the process prints and how it ends.
@@ -39,13 +45,15 @@ pub struct NoPlugin(String);
 
 impl Plugin {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov];
+    pub const ALL: &[Self] = &[Self::Vlan, Self::Sriov, Self::Ipam, Self::Meta];
 
     /// What it is called as, and its type in a configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vlan => "galaxy-k8s-vlan",
             Self::Sriov => "galaxy-k8s-sriov",
+            Self::Ipam => "floatingip-ipam",
+            Self::Meta => "floatingip",
         }
     }
 
@@ -69,6 +77,8 @@ impl Plugin {
         match self {
             Self::Vlan => Network::own::<VlanConfig>(input).map(drop),
             Self::Sriov => Network::own::<SriovConfig>(input).map(drop),
+            Self::Ipam => Network::own::<Section>(input).map(drop),
+            Self::Meta => Network::own::<MetaConfig>(input).map(drop),
         }
     }
 
@@ -84,9 +94,9 @@ impl Plugin {
 
     /// Does what a runtime asks for in the environment, which `variable` reads, and on standard input.
     pub fn answer(self, variable: impl Fn(&str) -> Option<String>, input: &[u8]) -> Answer {
-        let done = Invocation::read(variable)
+        let done = Invocation::read(&variable)
             .map_err(Failure::from)
-            .and_then(|invocation| self.carry_out(&invocation, input));
+            .and_then(|invocation| self.carry_out(&invocation, variable, input));
         match done {
             Ok(text) => Answer {
                 text,
@@ -99,7 +109,12 @@ impl Plugin {
         }
     }
 
-    fn carry_out(self, invocation: &Invocation, input: &[u8]) -> Result<String, Failure> {
+    fn carry_out(
+        self,
+        invocation: &Invocation,
+        variable: impl Fn(&str) -> Option<String>,
+        input: &[u8],
+    ) -> Result<String, Failure> {
         if *invocation == Invocation::Version {
             return Ok(versions(input));
         }
@@ -107,6 +122,11 @@ impl Plugin {
         match self {
             Self::Vlan => verb::<VlanConfig>(invocation, &network, &Network::own(input)?),
             Self::Sriov => verb::<SriovConfig>(invocation, &network, &Network::own(input)?),
+            Self::Ipam => {
+                let Section { ipam } = Network::own(input)?;
+                ipam::carry_out(&ipam, &network, invocation)
+            }
+            Self::Meta => meta::carry_out(invocation, variable, &network, &Network::own(input)?),
         }
     }
 }
@@ -195,6 +215,12 @@ impl From<KernelError> for Failure {
             _ => Code::Io,
         };
         Self::new(code, error)
+    }
+}
+
+impl From<NetnsError> for Failure {
+    fn from(error: NetnsError) -> Self {
+        KernelError::from(error).into()
     }
 }
 

@@ -15,6 +15,7 @@ pub use environment::{
     Attachment, ContainerId, EnvironmentError, InterfaceName, Invocation, NameError, Verb,
 };
 pub use failure::{Code, Failure};
+pub(crate) use network::ARGS_ANNOTATION;
 pub use network::{Network, NetworkError, NetworkName, ValidAttachment};
-pub use result::{CniResult, Dns, Interface, Ip, Route};
+pub use result::{CniResult, Dns, Extra, Interface, Ip, ResultError, Route};
 pub use version::{UnknownVersion, Version};

@@ -5,6 +5,6 @@ mod folder;
 mod lock;
 mod record;
 
-pub use folder::{Folder, StateError};
+pub use folder::{Folder, FolderOf, Remembered, StateError};
 pub use lock::{Lock, LockError};
 pub use record::{End, Endpoint, Function, Hop, HostEnd, Record, Stage, Uplink};

@@ -1,6 +1,6 @@
 //! Project tasks: `cargo xtask ci [STAGE…]` runs the checks that every change must pass, `cargo xtask assets` builds the
-//! programs of the tests' control plane, `cargo xtask gen-crds` writes the definitions of the custom resources, and
-//! `cargo xtask vm-test` runs the tests of the CNI plugins that need a virtual machine.
+//! programs of the tests' control plane, `cargo xtask gen-crds` writes the definitions of the custom resources, `cargo xtask dist`
+//! builds the static program of the nodes, and `cargo xtask vm-test` runs the tests of the CNI plugins that need a virtual machine.
 
 #![forbid(unsafe_code)]
 #![expect(
@@ -10,7 +10,10 @@
 
 mod assets;
 mod ci;
+mod cni_plugins;
 mod crds;
+mod debian;
+mod dist;
 mod fuzzing;
 mod papers;
 mod process;
@@ -31,6 +34,10 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("{}", assets::build()?.display());
             Ok(ExitCode::SUCCESS)
         }
+        Some((task, [])) if task == "dist" => {
+            println!("{}", dist::run(&workspace::Workspace::load()?)?.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Some((task, flags)) if task == "gen-crds" => crds::run(flags),
         Some((task, names)) if task == "vm-test" => {
             println!("{}", vm::run(&workspace::Workspace::load()?, names)?);
@@ -38,7 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         _ => {
             println!(
-                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n       cargo xtask gen-crds [--check]\n       cargo xtask vm-test [TEST…]\n\n{}",
+                "usage: cargo xtask assets\n       cargo xtask ci [STAGE…]\n       cargo xtask dist\n       cargo xtask gen-crds [--check]\n       cargo xtask vm-test [TEST…]\n\n{}",
                 ci::help()
             );
             Ok(ExitCode::FAILURE)

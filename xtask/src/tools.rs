@@ -87,6 +87,20 @@ pub(crate) fn download(command: &mut Command) -> Result<()> {
     process::run(command)
 }
 
+/// Fills a folder beside `folder`, which then takes its place whole; another run that was faster has done the same.
+pub(crate) fn placed_whole(folder: &Path, fill: fn(&Path) -> Result<()>) -> Result<()> {
+    let partial = folder.with_extension(format!("partial-{}", std::process::id()));
+    std::fs::create_dir_all(&partial)?;
+    let filled = fill(&partial).and_then(|()| {
+        let placed = std::fs::rename(&partial, folder);
+        if folder.is_dir() { Ok(()) } else { Ok(placed?) }
+    });
+    if partial.is_dir() {
+        std::fs::remove_dir_all(&partial)?;
+    }
+    filled
+}
+
 /// `$FLOATINGIP_TOOLS`, or a folder in the user's cache.
 pub(crate) fn folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("FLOATINGIP_TOOLS") {

@@ -8,7 +8,6 @@ mod guest;
 mod image;
 mod kernel;
 mod machine;
-mod packages;
 mod parts;
 mod verdict;
 

@@ -2,11 +2,16 @@
 
 use crate::spec::{Args, Code, Failure, IpInfos, Network};
 
-/// From the arguments, as galaxy's daemon passes them, else from the annotations that a runtime passes on.
-pub(super) fn addresses(network: &Network, args: &Args) -> Result<IpInfos, Failure> {
+/// Those that the pod was bound with: from the arguments, as galaxy's daemon passes them, else from the annotations
+/// that a runtime passes on.
+pub(crate) fn bound(network: &Network, args: &Args) -> Result<Option<IpInfos>, Failure> {
     let found = args.ip_infos()?;
-    let found = found.map_or_else(|| network.annotated(), |infos| Ok(Some(infos)))?;
-    found.ok_or_else(|| match &network.ipam {
+    Ok(found.map_or_else(|| network.annotated(), |infos| Ok(Some(infos)))?)
+}
+
+/// There have to be some.
+pub(super) fn addresses(network: &Network, args: &Args) -> Result<IpInfos, Failure> {
+    bound(network, args)?.ok_or_else(|| match &network.ipam {
         Some(kind) => Failure::new(
             Code::UnsupportedField,
             format!("CNI_ARGS has no ipinfos, and addresses of the IPAM plugin {kind} are not supported"),

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use super::plan::Wish;
-use crate::spec::{CniResult, Interface, Ip, IpInfo, Route};
+use crate::spec::{CniResult, Extra, Interface, Ip, IpInfo, Route};
 use crate::state::{Endpoint, Record};
 
 /// Each interface of the container, followed by the host's end of it.
@@ -17,18 +17,25 @@ pub(crate) fn result<C>(record: &Record, wish: &Wish<'_, C>) -> CniResult {
         let sandbox = wish.netns.display().to_string();
         result.interfaces.push(Interface {
             name: endpoint.inside.name.to_string(),
-            mac: endpoint.inside.mac.unwrap_or(endpoint.first_mac),
-            mtu: endpoint.mtu,
+            mac: Some(
+                endpoint
+                    .inside
+                    .mac
+                    .unwrap_or(endpoint.first_mac)
+                    .to_string(),
+            ),
+            mtu: Some(endpoint.mtu),
             sandbox: Some(sandbox),
+            extra: Extra::new(),
         });
         result
             .interfaces
             .extend(endpoint.host.as_ref().and_then(|host| {
                 Some(Interface {
                     name: host.end.name.to_string(),
-                    mac: host.end.mac?,
-                    mtu: endpoint.mtu,
-                    sandbox: None,
+                    mac: Some(host.end.mac?.to_string()),
+                    mtu: Some(endpoint.mtu),
+                    ..Interface::default()
                 })
             }));
         result
@@ -38,8 +45,9 @@ pub(crate) fn result<C>(record: &Record, wish: &Wish<'_, C>) -> CniResult {
             .routes
             .extend(endpoint.routes.iter().map(|hop| Route {
                 destination: hop.destination,
-                gateway: hop.gateway,
-                interface,
+                gateway: Some(hop.gateway),
+                interface: Some(interface),
+                extra: Extra::new(),
             }));
     }
     result
@@ -50,8 +58,9 @@ fn ips(endpoint: &Endpoint, infos: &[IpInfo], interface: usize) -> Vec<Ip> {
     let infos = endpoint.addresses.iter().filter_map(of);
     let ips = infos.map(|info| Ip {
         address: info.ip,
-        gateway: info.gateway,
-        interface,
+        gateway: Some(info.gateway),
+        interface: Some(interface),
+        extra: Extra::new(),
     });
     ips.collect()
 }

@@ -12,8 +12,8 @@ use super::{InstallError, PROGRAM, failed};
 /// Every build of this program has it, and no other program.
 pub(super) const MARK: &[u8] =
     b"floatingip-cni, the program that installs itself: 6f1c2ad0b3f94e77";
-/// More than this program will ever be: a longer file is another's.
-const LONGEST_PROGRAM: u64 = 64 * 1024 * 1024;
+/// More than this program will ever be, built for debugging too: a longer file is another's.
+const LONGEST_PROGRAM: u64 = 512 * 1024 * 1024;
 /// More than any conflist has.
 const LONGEST_CONFLIST: u64 = 1024 * 1024;
 const PROGRAM_MODE: u32 = 0o755;

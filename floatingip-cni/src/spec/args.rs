@@ -28,6 +28,12 @@ impl Args {
         self.0.get(key).map(String::as_str)
     }
 
+    /// All of them, by their keys.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// The addresses in `ipinfos`, where there are any.
     ///
     /// # Errors

@@ -25,6 +25,20 @@ pub enum Verb {
     Version,
 }
 
+impl Verb {
+    /// As it stands in `CNI_COMMAND`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "ADD",
+            Self::Del => "DEL",
+            Self::Check => "CHECK",
+            Self::Gc => "GC",
+            Self::Status => "STATUS",
+            Self::Version => "VERSION",
+        }
+    }
+}
+
 impl FromStr for Verb {
     type Err = EnvironmentError;
 
@@ -171,7 +185,7 @@ impl Invocation {
 }
 
 impl Attachment {
-    fn read(container: &str, interface: &str) -> Result<Self, EnvironmentError> {
+    pub(crate) fn read(container: &str, interface: &str) -> Result<Self, EnvironmentError> {
         let named = |variable| move |error| EnvironmentError::Name { variable, error };
         Ok(Self {
             container: container.parse().map_err(named("CNI_CONTAINERID"))?,

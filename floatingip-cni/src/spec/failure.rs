@@ -32,6 +32,8 @@ pub enum Code {
     AddressInUse,
     /// `CHECK` found a difference.
     Different,
+    /// Another plugin's own.
+    Foreign(u32),
 }
 
 impl Code {
@@ -49,6 +51,23 @@ impl Code {
             Self::NotAvailable => 50,
             Self::AddressInUse => 100,
             Self::Different => 101,
+            Self::Foreign(number) => number,
+        }
+    }
+
+    /// By the number that another plugin tells. Only those of the specification mean the same everywhere.
+    pub fn told(number: u32) -> Self {
+        match number {
+            1 => Self::IncompatibleVersion,
+            2 => Self::UnsupportedField,
+            3 => Self::UnknownContainer,
+            4 => Self::InvalidEnvironment,
+            5 => Self::Io,
+            6 => Self::Decode,
+            7 => Self::InvalidNetwork,
+            11 => Self::TryAgain,
+            50 => Self::NotAvailable,
+            other => Self::Foreign(other),
         }
     }
 }
@@ -154,6 +173,15 @@ impl From<NetworkError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_plugins_number_is_passed_on_as_it_is() {
+        for number in 0..200 {
+            assert_eq!(Code::told(number).number(), number);
+        }
+        assert_eq!(Code::told(11), Code::TryAgain);
+        assert_eq!(Code::told(100), Code::Foreign(100));
+    }
 
     #[test]
     fn an_error_has_the_fields_of_the_specification() {

@@ -30,7 +30,7 @@ pub struct Network {
     pub ipam: Option<String>,
     /// What the result says about name servers.
     pub dns: Dns,
-    annotations: BTreeMap<String, String>,
+    annotations: Option<BTreeMap<String, String>>,
     previous: Option<Vec<IpNet>>,
     valid: Option<Vec<ValidAttachment>>,
 }
@@ -67,6 +67,9 @@ pub enum NetworkError {
     #[error("the network configuration has no prevResult, which CHECK compares with")]
     NoPreviousResult,
 }
+
+/// What galaxy-ipam and floatingip-server write to a pod with its binding.
+pub(crate) const ARGS_ANNOTATION: &str = "k8s.v1.cni.galaxy.io/args";
 
 #[derive(Deserialize)]
 struct Wire {
@@ -137,7 +140,7 @@ impl Network {
             name,
             ipam: ipam.filter(|kind| !kind.is_empty()),
             dns: wire.dns.unwrap_or_default(),
-            annotations: annotations.unwrap_or_default(),
+            annotations,
             previous: previous.map(|ips| ips.into_iter().map(|ip| ip.address).collect()),
             // libcni writes the list under both names, because the specification once had the other one.
             valid: wire.valid.or(wire.listed),
@@ -164,19 +167,25 @@ impl Network {
         json(input)
     }
 
+    /// The pod's annotations, where the runtime passes them on: the capability is
+    /// `io.kubernetes.cri.pod-annotations`. None: it does not.
+    pub fn annotations(&self) -> Option<&BTreeMap<String, String>> {
+        self.annotations.as_ref()
+    }
+
     /// The addresses that the pod was bound with, from its annotations, where the runtime passes them on: the
     /// capability is `io.kubernetes.cri.pod-annotations`.
     ///
     /// # Errors
     /// The annotation is not what galaxy-ipam or floatingip-server writes.
     pub fn annotated(&self) -> Result<Option<IpInfos>, IpInfosError> {
-        let annotation = self.annotations.get("k8s.v1.cni.galaxy.io/args");
+        let annotation = self.annotations().and_then(|all| all.get(ARGS_ANNOTATION));
         let Some(text) = annotation.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         let read: Result<Annotation, _> = serde_json::from_str(text);
         let read = read.map_err(|error| IpInfosError::Form {
-            path: "annotation k8s.v1.cni.galaxy.io/args".to_owned(),
+            path: format!("annotation {ARGS_ANNOTATION}"),
             error,
         })?;
         let infos = read.common.and_then(|common| common.ipinfos);

@@ -1,4 +1,6 @@
-//! What `ADD` answers, in every version.
+//! What `ADD` answers: written in every version, and read from other plugins.
+
+mod read;
 
 use std::net::IpAddr;
 
@@ -7,12 +9,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::version::Version;
-use crate::link::Mac;
+
+pub use read::ResultError;
+
+/// Fields that this crate does not know. Whoever passes a result on passes them on.
+pub type Extra = serde_json::Map<String, Value>;
 
 /// The outcome of an `ADD`: every interface, address and route in order, primary first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CniResult {
-    /// Those in the container, and those of the host that lead to them.
+    /// Those in the container, and those of the host that lead to them. A plugin that answers in a version before
+    /// 0.3.0 tells none, nor does an IPAM plugin.
     pub interfaces: Vec<Interface>,
     /// The addresses.
     pub ips: Vec<Ip>,
@@ -20,41 +27,49 @@ pub struct CniResult {
     pub routes: Vec<Route>,
     /// As the configuration has it.
     pub dns: Dns,
+    /// What else a plugin tells.
+    pub extra: Extra,
 }
 
 /// An interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its name.
     pub name: String,
-    /// Its hardware address.
-    pub mac: Mac,
-    /// How long its packets may be.
-    pub mtu: u32,
+    /// Its hardware address, as a text: not every link's has six bytes.
+    pub mac: Option<String>,
+    /// How long its packets may be, in bytes.
+    pub mtu: Option<u32>,
     /// The path of the namespace where it is; none: the host's.
     pub sandbox: Option<String>,
+    /// Such as `socketPath` and `pciID`.
+    pub extra: Extra,
 }
 
 /// An address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ip {
     /// With its subnet's prefix.
     pub address: IpNet,
-    /// The subnet's gateway.
-    pub gateway: IpAddr,
-    /// Which one of the interfaces has it.
-    pub interface: usize,
+    /// The subnet's gateway, if it has one.
+    pub gateway: Option<IpAddr>,
+    /// Which one of the interfaces has it, where that is told.
+    pub interface: Option<usize>,
+    /// What else is told of it.
+    pub extra: Extra,
 }
 
 /// A route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Where to.
     pub destination: IpNet,
-    /// By which gateway.
-    pub gateway: IpAddr,
-    /// Over which one of the interfaces.
-    pub interface: usize,
+    /// By which gateway; none: by that of the address, or none at all.
+    pub gateway: Option<IpAddr>,
+    /// Over which one of the interfaces, where that is known. No version has a place for it.
+    pub interface: Option<usize>,
+    /// Such as `mtu`, `priority`, `table` and `scope`.
+    pub extra: Extra,
 }
 
 /// What a configuration says about name servers; passed on as it is.
@@ -69,6 +84,13 @@ pub struct Dns {
     search: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     options: Vec<String>,
+}
+
+impl Dns {
+    /// Says it nothing?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl CniResult {
@@ -89,17 +111,19 @@ impl CniResult {
             ip4: self.first(|net| net.addr().is_ipv4()),
             ip6: self.first(|net| net.addr().is_ipv6()),
             dns: &self.dns,
+            extra: &self.extra,
         }
     }
 
-    fn first(&self, family: impl Fn(&IpNet) -> bool) -> Option<OldIp> {
+    fn first(&self, family: impl Fn(&IpNet) -> bool) -> Option<OldIp<'_>> {
         let ip = self.ips.iter().find(|ip| family(&ip.address))?;
-        let own = |route: &&Route| route.interface == ip.interface && family(&route.destination);
+        let own = |route: &&Route| route.may_be_of(ip) && family(&route.destination);
         let routes = self.routes.iter().filter(own);
         Some(OldIp {
             ip: ip.address,
             gateway: ip.gateway,
             routes: routes.map(|route| route.old(ip.gateway)).collect(),
+            extra: &ip.extra,
         })
     }
 
@@ -114,6 +138,7 @@ impl CniResult {
             ips: self.ips.iter().map(|ip| ip.listed(version)).collect(),
             routes: self.routes.iter().map(Route::listed).collect(),
             dns: &self.dns,
+            extra: &self.extra,
         }
     }
 }
@@ -122,15 +147,16 @@ impl Interface {
     fn listed(&self, version: Version) -> ListedInterface<'_> {
         ListedInterface {
             name: &self.name,
-            mac: self.mac,
-            mtu: (version >= Version::V1_1_0).then_some(self.mtu),
+            mac: self.mac.as_deref(),
+            mtu: self.mtu.filter(|_| version >= Version::V1_1_0),
             sandbox: self.sandbox.as_deref(),
+            extra: &self.extra,
         }
     }
 }
 
 impl Ip {
-    fn listed(&self, version: Version) -> ListedIp {
+    fn listed(&self, version: Version) -> ListedIp<'_> {
         let family = if self.address.addr().is_ipv4() {
             "4"
         } else {
@@ -141,23 +167,30 @@ impl Ip {
             interface: self.interface,
             address: self.address,
             gateway: self.gateway,
+            extra: &self.extra,
         }
     }
 }
 
 impl Route {
-    fn listed(&self) -> WireRoute {
-        WireRoute {
+    fn may_be_of(&self, ip: &Ip) -> bool {
+        let both = self.interface.zip(ip.interface);
+        both.is_none_or(|(own, other)| own == other)
+    }
+
+    fn listed(&self) -> ListedRoute<'_> {
+        ListedRoute {
             dst: self.destination,
-            gw: Some(self.gateway),
+            gw: self.gateway,
+            extra: &self.extra,
         }
     }
 
     /// By the address's own gateway unless another one is named, as galaxy has it.
-    fn old(&self, usual: IpAddr) -> WireRoute {
-        WireRoute {
-            dst: self.destination,
-            gw: Some(self.gateway).filter(|gateway| *gateway != usual),
+    fn old(&self, usual: Option<IpAddr>) -> ListedRoute<'_> {
+        ListedRoute {
+            gw: self.gateway.filter(|gateway| Some(*gateway) != usual),
+            ..self.listed()
         }
     }
 }
@@ -167,53 +200,71 @@ struct Old<'a> {
     #[serde(rename = "cniVersion")]
     version: Version,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ip4: Option<OldIp>,
+    ip4: Option<OldIp<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ip6: Option<OldIp>,
+    ip6: Option<OldIp<'a>>,
     dns: &'a Dns,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[derive(Serialize)]
-struct OldIp {
+struct OldIp<'a> {
     ip: IpNet,
-    gateway: IpAddr,
-    routes: Vec<WireRoute>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    routes: Vec<ListedRoute<'a>>,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(rename = "cniVersion")]
     version: Version,
+    /// An IPAM plugin has none to tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     interfaces: Vec<ListedInterface<'a>>,
-    ips: Vec<ListedIp>,
-    routes: Vec<WireRoute>,
+    ips: Vec<ListedIp<'a>>,
+    routes: Vec<ListedRoute<'a>>,
     dns: &'a Dns,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[derive(Serialize)]
 struct ListedInterface<'a> {
     name: &'a str,
-    mac: Mac,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Option<&'a str>,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[derive(Serialize)]
-struct ListedIp {
+struct ListedIp<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'static str>,
-    interface: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<usize>,
     address: IpNet,
-    gateway: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[derive(Serialize)]
-struct WireRoute {
+struct ListedRoute<'a> {
     dst: IpNet,
     #[serde(skip_serializing_if = "Option::is_none")]
     gw: Option<IpAddr>,
+    #[serde(flatten)]
+    extra: &'a Extra,
 }
 
 #[cfg(test)]
@@ -226,25 +277,28 @@ mod tests {
     fn interface(name: &str, mac: u8, sandbox: Option<&str>) -> Interface {
         Interface {
             name: name.to_owned(),
-            mac: Mac([2, 0x42, 192, 168, 0, mac]),
-            mtu: 1500,
+            mac: Some(format!("02:42:c0:a8:00:{mac:02x}")),
+            mtu: Some(1500),
             sandbox: sandbox.map(str::to_owned),
+            extra: Extra::new(),
         }
     }
 
     fn ip(address: &str, gateway: &str, interface: usize) -> Ip {
         Ip {
             address: address.parse().unwrap(),
-            gateway: gateway.parse().unwrap(),
-            interface,
+            gateway: Some(gateway.parse().unwrap()),
+            interface: Some(interface),
+            extra: Extra::new(),
         }
     }
 
     fn route(destination: &str, gateway: &str, interface: usize) -> Route {
         Route {
             destination: destination.parse().unwrap(),
-            gateway: gateway.parse().unwrap(),
-            interface,
+            gateway: Some(gateway.parse().unwrap()),
+            interface: Some(interface),
+            extra: Extra::new(),
         }
     }
 
@@ -270,7 +324,7 @@ mod tests {
                 route("::/0", "fd00::1", 0),
                 route("0.0.0.0/0", "10.1.0.1", 2),
             ],
-            dns: Dns::default(),
+            ..CniResult::default()
         }
     }
 

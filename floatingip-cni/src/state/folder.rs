@@ -2,15 +2,31 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::marker::PhantomData;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::record::Record;
 use crate::spec::{Attachment, NetworkName};
 
 /// The records of a node.
+pub type Folder = FolderOf<Record>;
+
+/// The records of a sort.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder(PathBuf);
+pub struct FolderOf<R> {
+    path: PathBuf,
+    sort: PhantomData<fn() -> R>,
+}
+
+/// What is remembered of an `ADD`.
+pub trait Remembered: Serialize + DeserializeOwned {
+    /// Of which network, and which `ADD` it was.
+    fn of(&self) -> (&NetworkName, Attachment);
+}
 
 /// Why a record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -41,15 +57,20 @@ pub enum StateError {
 impl Folder {
     /// Where it is unless somebody says otherwise: gone after a reboot, as are the links.
     pub const USUAL: &str = "/run/floatingip/cni";
+}
 
+impl<R: Remembered> FolderOf<R> {
     /// At a path.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self {
+            path: path.into(),
+            sort: PhantomData,
+        }
     }
 
     /// Its path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Makes it, and the one that it is in, for this user alone.
@@ -57,12 +78,12 @@ impl Folder {
     /// # Errors
     /// It cannot be made.
     pub fn make(&self) -> Result<(), StateError> {
-        let above = self.0.parent().into_iter();
-        for path in above.chain([self.0.as_path()]) {
+        let above = self.path.parent().into_iter();
+        for path in above.chain([self.path.as_path()]) {
             make_private(path).map_err(failed(path))?;
         }
         // The one above may be anybody's; this one is the plugin's, and a former version may have made it.
-        tighten(&self.0).map_err(failed(&self.0))
+        tighten(&self.path).map_err(failed(&self.path))
     }
 
     /// Makes it, and sees whether a file can be written in it.
@@ -71,7 +92,7 @@ impl Folder {
     /// None can.
     pub fn try_out(&self) -> Result<(), StateError> {
         self.make()?;
-        let path = self.0.join("status");
+        let path = self.path.join("status");
         write_file(&path, b"{}").map_err(failed(&path))?;
         remove(&path)
     }
@@ -84,10 +105,10 @@ impl Folder {
         &self,
         network: &NetworkName,
         attachment: &Attachment,
-    ) -> Result<Option<Record>, StateError> {
+    ) -> Result<Option<R>, StateError> {
         let path = self.file(network, attachment);
-        match read(&path)? {
-            Some(record) if !record.is_of(attachment) => Err(StateError::Foreign(path)),
+        match read::<R>(&path)? {
+            Some(record) if record.of().1 != *attachment => Err(StateError::Foreign(path)),
             found => Ok(found),
         }
     }
@@ -96,9 +117,10 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&self, record: &Record) -> Result<(), StateError> {
-        let path = self.file(&record.network, &record.attachment());
-        let folder = self.network(&record.network);
+    pub fn write(&self, record: &R) -> Result<(), StateError> {
+        let (network, attachment) = record.of();
+        let path = self.file(network, &attachment);
+        let folder = self.network(network);
         make_private(&folder).map_err(failed(&folder))?;
         let fresh = path.with_extension("new");
         write_whole(record, &fresh, &path).map_err(failed(&path))
@@ -116,10 +138,7 @@ impl Folder {
     ///
     /// # Errors
     /// They cannot be listed.
-    pub fn all(
-        &self,
-        network: &NetworkName,
-    ) -> Result<Vec<Result<Record, StateError>>, StateError> {
+    pub fn all(&self, network: &NetworkName) -> Result<Vec<Result<R, StateError>>, StateError> {
         let paths = files(&self.network(network), "json")?;
         let records = paths.iter().map(|path| read(path).transpose());
         Ok(records.flatten().collect())
@@ -129,8 +148,8 @@ impl Folder {
     ///
     /// # Errors
     /// They cannot be listed, or one cannot be read.
-    pub fn every(&self) -> Result<Vec<Record>, StateError> {
-        let networks = listed(&self.0)?;
+    pub fn every(&self) -> Result<Vec<R>, StateError> {
+        let networks = listed(&self.path)?;
         let mut records = Vec::new();
         for network in networks.iter().filter(|path| path.is_dir()) {
             for path in files(network, "json")? {
@@ -158,7 +177,7 @@ impl Folder {
     }
 
     fn network(&self, network: &NetworkName) -> PathBuf {
-        self.0.join(short(network.as_str()))
+        self.path.join(short(network.as_str()))
     }
 
     fn file(&self, network: &NetworkName, attachment: &Attachment) -> PathBuf {
@@ -185,7 +204,7 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, StateError> {
     Ok(paths)
 }
 
-fn read(path: &Path) -> Result<Option<Record>, StateError> {
+fn read<R: Remembered>(path: &Path) -> Result<Option<R>, StateError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -198,7 +217,7 @@ fn read(path: &Path) -> Result<Option<Record>, StateError> {
     })
 }
 
-fn write_whole(record: &Record, fresh: &Path, path: &Path) -> io::Result<()> {
+fn write_whole(record: &impl Remembered, fresh: &Path, path: &Path) -> io::Result<()> {
     write_file(fresh, &serde_json::to_vec_pretty(record)?)?;
     fs::rename(fresh, path)
 }
@@ -251,7 +270,7 @@ fn short(name: &str) -> String {
 }
 
 /// FNV-1a: the same in every build, which the standard library's hash is not.
-fn sum(text: &str) -> u64 {
+pub(super) fn sum(text: &str) -> u64 {
     let add = |sum: u64, byte: u8| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, add)
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::folder::sum;
+use crate::spec::ContainerId;
+
 /// The lock while it is held. The kernel takes it back when the process ends, however that comes.
 #[derive(Debug)]
 pub struct Lock {
@@ -39,13 +42,28 @@ impl Lock {
     pub const PATIENCE: Duration = Duration::from_secs(10);
     /// The kernel has no lock with a time limit, so it is asked again.
     const PAUSE: Duration = Duration::from_millis(5);
+    /// How many locks all containers have together.
+    const SHARED: u64 = 256;
 
     /// Waits for the lock of a folder, for at most `limit`.
     ///
     /// # Errors
     /// Another process has it all that time, or the file cannot be used.
     pub fn take(folder: &Path, limit: Duration) -> Result<Self, LockError> {
-        let path = folder.join("lock");
+        Self::at(folder.join("lock"), limit)
+    }
+
+    /// The same for one container alone. Containers share a few hundred locks, so that their files need not be
+    /// removed: two of them wait for each other once in a while.
+    ///
+    /// # Errors
+    /// Another process has it all that time, or the file cannot be used.
+    pub fn of(folder: &Path, container: &ContainerId, limit: Duration) -> Result<Self, LockError> {
+        let number = sum(container.as_str()) % Self::SHARED;
+        Self::at(folder.join(format!("lock-{number:02x}")), limit)
+    }
+
+    fn at(path: PathBuf, limit: Duration) -> Result<Self, LockError> {
         let file = |error| LockError::File {
             path: path.clone(),
             error,

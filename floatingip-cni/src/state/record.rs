@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::folder::Remembered;
 use crate::link::{Identity, Mac, Setting};
 use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
 
@@ -130,6 +131,12 @@ pub struct Hop {
     pub destination: IpNet,
     /// By whom.
     pub gateway: IpAddr,
+}
+
+impl Remembered for Record {
+    fn of(&self) -> (&NetworkName, Attachment) {
+        (&self.network, self.attachment())
+    }
 }
 
 impl Record {

@@ -21,7 +21,9 @@ fn a_node_without_anything_has_a_plugin_that_answers_and_a_conflist() {
         names,
         [
             "10-floatingip.conflist",
+            "floatingip",
             "floatingip-cni",
+            "floatingip-ipam",
             "galaxy-k8s-sriov",
             "galaxy-k8s-vlan"
         ]
@@ -90,7 +92,7 @@ fn an_older_program_is_replaced_while_it_runs() {
         fs::read(scene.program()).unwrap(),
         fs::read(PROGRAM).unwrap()
     );
-    assert_eq!(scene.files().len(), 4);
+    assert_eq!(scene.files().len(), 6);
 
     let mut input = running.stdin.take().unwrap();
     input.write_all(br#"{"cniVersion":"1.0.0"}"#).unwrap();

@@ -1,11 +1,13 @@
 //! A node with a neighbour on its network, and the plugin as its runtime calls it.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use floatingip_cni::plugin::Plugin;
 use floatingip_cni::spec::{Attachment, Invocation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,6 +20,9 @@ pub(crate) const HOST_IP: &str = "10.9.0.10";
 /// The neighbour, who is the gateway too.
 pub(crate) const OUTSIDE_IP: &str = "10.9.0.1";
 pub(crate) const OUTSIDE_MAC: &str = "02:00:00:00:00:01";
+
+/// The folder with Debian's CNI plugins.
+const PLUGINS: &str = "FLOATINGIP_CNI_PLUGINS";
 
 /// `require`: being skipped is a failure. `skip`: be skipped.
 const MODE: &str = "FLOATINGIP_NODE";
@@ -108,12 +113,39 @@ impl Lab {
             .ip(&format!("address add {OUTSIDE_IP}/24 dev out0"));
         lab.outside.ip("link set out0 up");
         lab.host.ip(&format!("link set {DEVICE} up"));
-        symlink(env!("CARGO_BIN_EXE_floatingip-cni"), lab.program()).unwrap();
+        for plugin in Plugin::ALL {
+            let name = lab.folder.path().join(plugin.name());
+            symlink(env!("CARGO_BIN_EXE_floatingip-cni"), name).unwrap();
+        }
         Some(lab)
     }
 
-    fn program(&self) -> PathBuf {
-        self.folder.path().join("galaxy-k8s-vlan")
+    /// The program of that type: one of ours, else one of Debian's.
+    fn program(&self, kind: &str) -> PathBuf {
+        let mut found = self.plugin_folders().into_iter();
+        let found = found.find_map(|folder| Some(folder.join(kind)).filter(|it| it.exists()));
+        found.unwrap_or_else(|| panic!("no plugin {kind}"))
+    }
+
+    /// A shell script as a plugin of a type of its own.
+    pub(crate) fn script(&self, kind: &str, text: &str) {
+        let fresh = self.folder.path().join(format!("{kind}.new"));
+        fs::write(&fresh, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
+        // Renamed, so that no child of another test's thread has it open for writing when it is run.
+        fs::rename(&fresh, self.folder.path().join(kind)).unwrap();
+    }
+
+    /// What a script wrote beside itself.
+    pub(crate) fn beside(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
+    /// As a runtime has them in `CNI_PATH`.
+    fn plugin_folders(&self) -> Vec<PathBuf> {
+        let own = self.folder.path().to_owned();
+        let debians = env::var_os(PLUGINS).map(PathBuf::from);
+        [own].into_iter().chain(debians).collect()
     }
 
     pub(crate) fn records(&self) -> PathBuf {
@@ -122,7 +154,7 @@ impl Lab {
 
     /// How many attachments are remembered.
     pub(crate) fn remembered(&self) -> usize {
-        let network = std::fs::read_dir(self.records().join("vlan/lan"));
+        let network = fs::read_dir(self.records().join("vlan/lan"));
         network.map_or(0, Iterator::count)
     }
 
@@ -170,17 +202,23 @@ impl Lab {
         }
     }
 
-    /// Begins a call.
+    /// Begins a call of the plugin that the configuration names as its type.
     pub(crate) fn spawn(&self, call: &Call<'_>) -> Child {
+        let kind = call.config["type"].as_str().unwrap();
+        let folders = env::join_paths(self.plugin_folders()).unwrap();
+        let programs = env::split_paths("/usr/sbin:/usr/bin:/sbin:/bin");
+        // Debian's call iptables, which lies beside them.
+        let programs = env::join_paths(self.plugin_folders().into_iter().chain(programs)).unwrap();
         let spawn = || {
-            Command::new(self.program())
+            Command::new(self.program(kind))
                 .env_clear()
+                .env("PATH", &programs)
                 .env("CNI_COMMAND", call.verb)
                 .env("CNI_CONTAINERID", call.container)
                 .env("CNI_IFNAME", call.interface)
                 .env("CNI_NETNS", &call.netns)
                 .env("CNI_ARGS", &call.args)
-                .env("CNI_PATH", "/opt/cni/bin")
+                .env("CNI_PATH", &folders)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -242,6 +280,29 @@ pub(crate) fn infos(ips: &[&str]) -> Value {
     ips.iter().map(info).collect()
 }
 
+/// What a test needs that not every machine has: its place is in a variable.
+pub(crate) fn needed(variable: &str, what: &str) -> Option<PathBuf> {
+    wanted().ok()?;
+    if let Some(place) = env::var_os(variable) {
+        return Some(place.into());
+    }
+    let ci = env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(
+        !ci && !required(),
+        "{variable} does not say where {what}: `cargo xtask ci node` sees to it"
+    );
+    let _ = writeln!(
+        io::stderr(),
+        "\nSKIPPED: a test needs to know where {what}, in {variable}\n"
+    );
+    None
+}
+
+/// The folder with Debian's plugins (`bridge`, `macvlan`, `host-local`, `portmap`, …) and the iptables that `portmap` calls.
+pub(crate) fn debians_plugins() -> Option<PathBuf> {
+    needed(PLUGINS, "Debian's CNI plugins are")
+}
+
 fn wanted() -> io::Result<()> {
     match env::var_os(MODE) {
         Some(value) if value == "skip" => Err(io::Error::other(format!("{MODE} is skip"))),
@@ -249,11 +310,14 @@ fn wanted() -> io::Result<()> {
     }
 }
 
+fn required() -> bool {
+    env::var_os(MODE).is_some_and(|value| value == "require")
+}
+
 /// Past the macros, whose output is kept back: what is skipped must not look like what passed.
 fn skipped(error: &io::Error) -> Option<Lab> {
-    let required = env::var_os(MODE).is_some_and(|value| value == "require");
     assert!(
-        !required,
+        !required(),
         "no network namespace can be made: {error}; run as root"
     );
     let _ = writeln!(

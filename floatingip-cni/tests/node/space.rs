@@ -1,8 +1,9 @@
 //! A network namespace of a test's own. It ends with the value.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -63,29 +64,52 @@ impl Space {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Links, addresses and routes, as one text to compare. Without what changes by itself.
+    /// Links, addresses, routes and the settings of links, as one text to compare. Without what changes by itself.
     pub(crate) fn snapshot(&self) -> String {
-        let links = self
-            .ip("-o -d link")
-            .lines()
-            .map(stable)
-            .collect::<Vec<_>>()
-            .join("\n");
-        let addresses = self.ip("-o -4 address");
-        format!("{links}\n{addresses}\n{}", self.ip("-4 route"))
+        let mut lines: Vec<String> = self.ip("-o -d link").lines().map(without_timers).collect();
+        for what in ["-o address", "-4 route", "-6 route"] {
+            lines.extend(self.ip(what).lines().map(settled));
+        }
+        lines.extend(self.settings());
+        lines.join("\n")
+    }
+
+    /// All settings of all links.
+    fn settings(&self) -> Vec<String> {
+        let listed = |folder: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).into_iter().flatten();
+            entries
+                .map(|entry| entry.expect("an entry").path())
+                .collect()
+        };
+        self.run(|| {
+            let links =
+                ["ipv4", "ipv6"].map(|family| Path::new("/proc/sys/net").join(family).join("conf"));
+            let links = links.iter().flat_map(|family| listed(family));
+            let settings = links.flat_map(|link| listed(&link));
+            let mut values: Vec<String> = settings
+                .filter_map(|path| {
+                    // Some have no value until somebody sets one.
+                    let value = fs::read_to_string(&path).ok()?;
+                    Some(format!("{} {}", path.display(), value.trim()))
+                })
+                .collect();
+            values.sort();
+            values
+        })
     }
 
     pub(crate) fn setting(&self, name: &str) -> String {
         let path = format!("/proc/sys/net/{name}");
         let text = self
-            .run(|| std::fs::read_to_string(path))
+            .run(|| fs::read_to_string(path))
             .expect("a setting");
         text.trim().to_owned()
     }
 
     pub(crate) fn set(&self, name: &str, value: &str) {
         let path = format!("/proc/sys/net/{name}");
-        self.run(|| std::fs::write(path, value)).expect("a setting");
+        self.run(|| fs::write(path, value)).expect("a setting");
     }
 
     /// Does a packet get from here to `ip` of the other, and its answer back?
@@ -127,10 +151,17 @@ fn echoed(here: &UdpSocket, there: &UdpSocket, to: std::net::SocketAddr) -> io::
 }
 
 /// A line of `ip -d link` without timers.
-fn stable(line: &str) -> String {
+fn without_timers(line: &str) -> String {
     let words = line
         .split_whitespace()
         .filter(|word| !word.contains("timer") && !word.contains('.'));
     let counts = |word: &&str| word.parse::<f64>().is_err();
     words.filter(counts).collect::<Vec<_>>().join(" ")
+}
+
+/// A line about an address or a route, without what the kernel is still finding out.
+fn settled(line: &str) -> String {
+    let words = line.split_whitespace();
+    let lasts = |word: &&str| !["tentative", "linkdown"].contains(word) && !word.ends_with("sec");
+    words.filter(lasts).collect::<Vec<_>>().join(" ")
 }

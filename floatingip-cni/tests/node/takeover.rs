@@ -10,13 +10,13 @@ use super::lab::{Call, DEVICE, HOST_IP, Lab, OUTSIDE_IP};
 use super::space::Space;
 
 /// The addresses that the tests' device has, all of which have to survive.
-const SECOND_IP: &str = "10.9.0.11";
-const ELSEWHERE: &str = "10.77.0.1";
-const V6: &str = "fd09::10";
-const OUTSIDE_V6: &str = "fd09::1";
+pub(crate) const SECOND_IP: &str = "10.9.0.11";
+pub(crate) const ELSEWHERE: &str = "10.77.0.1";
+pub(crate) const V6: &str = "fd09::10";
+pub(crate) const OUTSIDE_V6: &str = "fd09::1";
 
 /// A node with two addresses, and routes by a gateway; the gateway has an address elsewhere.
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     let lab = Lab::new()?;
     lab.host
         .ip(&format!("address add {SECOND_IP}/24 dev {DEVICE}"));

@@ -6,7 +6,7 @@ use super::{Done, Stage};
 use crate::process::{self, cargo};
 use crate::tally::Tally;
 use crate::workspace::Workspace;
-use crate::{assets, crds, fuzzing, papers, purity, schemathesis, tools, vm};
+use crate::{assets, cni_plugins, crds, dist, fuzzing, papers, purity, schemathesis, tools, vm};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -61,6 +61,11 @@ pub(super) const ALL: &[Stage] = &[
         deny,
     ),
     stage(
+        "dist",
+        "the program of the nodes is built static, and answers",
+        distribution,
+    ),
+    stage(
         "node",
         "the node's plugins connect containers on real interfaces; needs root",
         node,
@@ -102,8 +107,8 @@ mod floor {
     pub(super) const FUZZ_TESTS: usize = 12;
     pub(super) const FUZZ_TARGETS: usize = 10;
     pub(super) const EXAMPLES: usize = 5;
-    pub(super) const BENCHES: usize = 5;
-    pub(super) const NODE_TESTS: usize = 35;
+    pub(super) const BENCHES: usize = 6;
+    pub(super) const NODE_TESTS: usize = 36;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 6;
     /// Of some 318.
@@ -233,8 +238,10 @@ fn examples(workspace: &Workspace) -> Result<Done> {
 }
 
 /// `--test` makes each benchmark run once, without measuring. To build the server with all it depends on
-/// once more, optimised, would take longer than all the rest: its benchmarks run as its tests are built.
+/// once more, optimised, would take longer than all the rest: its benchmarks run as its tests are built. That of the
+/// node's plugins may not skip.
 fn benches(workspace: &Workspace) -> Result<Done> {
+    let plugins = cni_plugins::folder()?;
     let mut ran = 0;
     for (package, name) in workspace.targets("bench") {
         let profile = match package.name.as_str() {
@@ -253,7 +260,9 @@ fn benches(workspace: &Workspace) -> Result<Done> {
             "--",
             "--test",
         ];
-        process::run(&mut cargo(&workspace.root, &arguments))?;
+        let mut command = cargo(&workspace.root, &arguments);
+        command.env("FLOATINGIP_NODE", "require");
+        process::run(command.env(cni_plugins::VARIABLE, &plugins))?;
         ran += 1;
     }
     at_least(floor::BENCHES, ran, "benchmark")?;
@@ -288,15 +297,42 @@ fn deny(workspace: &Workspace) -> Result<Done> {
     Ok(Done::note("advisories are not checked"))
 }
 
+fn distribution(workspace: &Workspace) -> Result<Done> {
+    let program = dist::run(workspace)?;
+    let size = std::fs::metadata(program)?.len() / 1024;
+    Ok(Done::note(format!("floatingip-cni: {size} KiB")))
+}
+
 /// None may skip: who may not make namespaces does not know whether the plugins work.
 fn node(workspace: &Workspace) -> Result<Done> {
+    let plugins = cni_plugins::folder()?;
+    let plugins = plugins
+        .to_str()
+        .context("the folder of tools is not named in UTF-8")?;
+    let server = server_program(workspace)?;
     let arguments = ["test", "-p", "floatingip-cni", "--test", "node"];
-    let tally = tested(workspace, &arguments, &[("FLOATINGIP_NODE", "require")])?;
+    let settings = [
+        ("FLOATINGIP_NODE", "require"),
+        (cni_plugins::VARIABLE, plugins),
+        ("FLOATINGIP_SERVER_PROGRAM", &server),
+    ];
+    let tally = tested(workspace, &arguments, &settings)?;
     at_least(floor::NODE_TESTS, tally.passed, "node test")?;
     Ok(Done {
         note: tally.to_string(),
         tally,
     })
+}
+
+/// The server that the node's IPAM plugin asks, built as its own tests have it.
+fn server_program(workspace: &Workspace) -> Result<String> {
+    let arguments = ["build", "--quiet", "-p", "floatingip-server"];
+    process::run(&mut cargo(&workspace.root, &arguments))?;
+    let program = workspace.target.join("debug/floatingip-server");
+    let program = program
+        .to_str()
+        .context("the target folder is not named in UTF-8")?;
+    Ok(program.to_owned())
 }
 
 /// Counted apart: the stage `test` has run it once already, with few kills.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::Result;
 
+use crate::dist::executable;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -46,32 +46,5 @@ impl Guest {
             tests: executable(&messages, TESTS)?,
             plugins: executable(&messages, PACKAGE)?,
         })
-    }
-}
-
-/// The file that cargo made of a target.
-fn executable(messages: &str, target: &str) -> Result<PathBuf> {
-    let made = messages.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let named = message["target"]["name"] == target;
-        named.then(|| message["executable"].as_str().map(PathBuf::from))?
-    });
-    made.with_context(|| format!("cargo built no program {target}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_is_found_among_other_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"vm"},"executable":null}
-{"reason":"compiler-artifact","target":{"name":"vm"},"executable":"/target/vm-1"}
-{"reason":"build-finished","success":true}"#;
-        assert_eq!(
-            executable(messages, "vm").unwrap(),
-            PathBuf::from("/target/vm-1")
-        );
-        assert!(executable(messages, "other").is_err());
     }
 }

@@ -7,11 +7,24 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::kernel;
-use super::packages::Apt;
+use crate::debian::{self, Apt};
 use crate::{process, tools};
 
 /// In the folder's name: what an earlier version of this program left there is not taken for this one's.
 const KEY: &str = "vm-bookworm-qemu-10-linux-6-12";
+
+/// What is fetched, with all that it needs but the kernel; newer ones than the release has come from backports.
+const WANTED: &[&str] = &[
+    "qemu-system-x86",
+    "busybox-static",
+    "iproute2",
+    "tcpdump",
+    "xz-utils",
+    "zstd",
+];
+
+/// The package that depends on the current kernel.
+const LATEST_KERNEL: &str = "linux-image-amd64";
 
 /// Where the libraries are in an unpacked package.
 const LIBRARIES: [&str; 2] = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"];
@@ -28,7 +41,9 @@ impl Parts {
     pub(super) fn ready() -> Result<Self> {
         let folder = tools::folder()?.join(KEY);
         if !folder.is_dir() {
-            fetch_into(&folder).context("cannot make ready the parts of the virtual machine")?;
+            let why = "cannot make ready the parts of the virtual machine";
+            check_host().context(why)?;
+            tools::placed_whole(&folder, fetch).context(why)?;
         }
         Ok(Self { folder })
     }
@@ -92,28 +107,11 @@ impl Parts {
     }
 }
 
-/// In a folder of its own, which comes to its place whole.
-fn fetch_into(folder: &Path) -> Result<()> {
-    check_host()?;
-    let partial = folder.with_extension(format!("partial-{}", std::process::id()));
-    fs::create_dir_all(&partial)?;
-    let fetched = fetch(&partial).and_then(|()| {
-        let placed = fs::rename(&partial, folder);
-        if folder.is_dir() { Ok(()) } else { Ok(placed?) }
-    });
-    if partial.is_dir() {
-        fs::remove_dir_all(&partial)?;
-    }
-    fetched
-}
-
 fn fetch(partial: &Path) -> Result<()> {
     let apt = partial.join("apt");
-    for package in Apt::prepare(&apt)?.fetch()? {
+    for package in fetch_packages(&Apt::prepare(&apt)?)? {
         let place = if is_kernel(&package) { "linux" } else { "root" };
-        let mut unpack = Command::new("dpkg-deb");
-        unpack.arg("--extract").arg(&package);
-        process::output(unpack.arg(partial.join(place)))?;
+        debian::unpack(&package, &partial.join(place))?;
     }
     let parts = Parts {
         folder: partial.to_owned(),
@@ -127,6 +125,21 @@ fn fetch(partial: &Path) -> Result<()> {
     Ok(())
 }
 
+fn fetch_packages(apt: &Apt) -> Result<Vec<PathBuf>> {
+    let kernel = apt.dependency(LATEST_KERNEL, debian::BACKPORTS, is_kernel_name)?;
+    let Some(kernel) = kernel else {
+        bail!("{LATEST_KERNEL} of {} names no kernel", debian::BACKPORTS);
+    };
+    apt.fetch_all(WANTED, debian::BACKPORTS)?;
+    apt.fetch_only(&[&kernel])?;
+    apt.fetched()
+}
+
+fn is_kernel_name(name: &str) -> bool {
+    let version = name.strip_prefix("linux-image-");
+    version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+}
+
 fn is_kernel(package: &Path) -> bool {
     let name = package.file_name().unwrap_or_default();
     name.to_string_lossy().starts_with("linux-image-")
@@ -134,14 +147,24 @@ fn is_kernel(package: &Path) -> bool {
 
 /// Says what is missing before anything is fetched.
 fn check_host() -> Result<()> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        bail!("the virtual machine runs on Linux on x86-64 only");
-    }
-    for program in ["apt-get", "apt-cache", "dpkg-deb", "timeout"] {
-        let found = Command::new(program).arg("--version").output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            bail!("{program} is missing: the virtual machine is made of Debian packages");
-        }
+    debian::check_host()?;
+    let found = Command::new("timeout").arg("--version").output();
+    if !found.is_ok_and(|output| output.status.success()) {
+        bail!(
+            "timeout (coreutils) is missing: the virtual machine is not left running without end"
+        );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_is_the_dependency_with_a_number() {
+        assert!(is_kernel_name("linux-image-6.12.95-amd64"));
+        assert!(!is_kernel_name("linux-image-amd64"));
+        assert!(!is_kernel_name("initramfs-tools"));
+    }
 }

@@ -12,30 +12,17 @@ use crate::{process, tools};
 /// The release whose packages fit each other, and its suites; newer kernels and QEMU come from the last.
 const RELEASE: &str = "bookworm";
 const SUITES: &[&str] = &["bookworm", "bookworm-updates", BACKPORTS];
-const BACKPORTS: &str = "bookworm-backports";
-
-/// The package that depends on the current kernel.
-const LATEST_KERNEL: &str = "linux-image-amd64";
-
-/// What is fetched, with all that it needs but the kernel.
-const WANTED: &[&str] = &[
-    "qemu-system-x86",
-    "busybox-static",
-    "iproute2",
-    "tcpdump",
-    "xz-utils",
-    "zstd",
-];
+pub(crate) const BACKPORTS: &str = "bookworm-backports";
 
 /// An apt of our own, beside the machine's: its own sources, lists and archives, and a status that says that nothing is installed,
 /// so that each package comes with all its libraries.
-pub(super) struct Apt {
+pub(crate) struct Apt {
     folder: PathBuf,
 }
 
 impl Apt {
     /// Reads the lists of the release.
-    pub(super) fn prepare(folder: &Path) -> Result<Self> {
+    pub(crate) fn prepare(folder: &Path) -> Result<Self> {
         let apt = Self {
             folder: folder.to_owned(),
         };
@@ -49,36 +36,45 @@ impl Apt {
         Ok(apt)
     }
 
-    /// Fetches everything, and returns the packages' files.
-    pub(super) fn fetch(&self) -> Result<Vec<PathBuf>> {
-        let kernel = self.kernel()?;
+    /// Fetches packages with all that they need, from `suite` where it has them.
+    pub(crate) fn fetch_all(&self, packages: &[&str], suite: &str) -> Result<()> {
         let mut closure = self.command("apt-get");
         closure.args(["install", "-qq", "--yes", "--download-only"]);
-        closure.args(["--no-install-recommends", "-t", BACKPORTS]);
-        tools::download(closure.args(WANTED))?;
-        let archives = self.folder.join("archives");
+        closure.args(["--no-install-recommends", "-t", suite]);
+        tools::download(closure.args(packages))
+    }
+
+    /// Fetches these packages and nothing else.
+    pub(crate) fn fetch_only(&self, packages: &[&str]) -> Result<()> {
         let mut download = self.command("apt-get");
         download
-            .current_dir(&archives)
-            .args(["download", "-qq", &kernel]);
-        tools::download(&mut download)?;
-        let files = fs::read_dir(archives)?.map(|entry| Ok(entry?.path()));
+            .current_dir(self.archives())
+            .args(["download", "-qq"]);
+        tools::download(download.args(packages))
+    }
+
+    /// The first package of that name's dependencies of which `wanted` makes something.
+    pub(crate) fn dependency(
+        &self,
+        package: &str,
+        suite: &str,
+        wanted: fn(&str) -> bool,
+    ) -> Result<Option<String>> {
+        let mut depends = self.command("apt-cache");
+        let text = process::output(depends.args(["depends", "--target-release", suite, package]))?;
+        let mut names = text.lines().filter_map(dependency_of_line);
+        Ok(names.find(|name| wanted(name)).map(str::to_owned))
+    }
+
+    /// The files of the packages that were fetched.
+    pub(crate) fn fetched(&self) -> Result<Vec<PathBuf>> {
+        let files = fs::read_dir(self.archives())?.map(|entry| Ok(entry?.path()));
         let files: Result<Vec<PathBuf>> = files.collect();
         Ok(files?.into_iter().filter(|path| is_package(path)).collect())
     }
 
-    /// The name of the current kernel's package.
-    fn kernel(&self) -> Result<String> {
-        let mut depends = self.command("apt-cache");
-        let text = process::output(depends.args([
-            "depends",
-            "--target-release",
-            BACKPORTS,
-            LATEST_KERNEL,
-        ]))?;
-        let name = text.lines().find_map(kernel_of_line);
-        name.map(str::to_owned)
-            .with_context(|| format!("{LATEST_KERNEL} of {BACKPORTS} names no kernel"))
+    fn archives(&self) -> PathBuf {
+        self.folder.join("archives")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -109,12 +105,29 @@ Acquire::https::Timeout "30";
     }
 }
 
-fn kernel_of_line(line: &str) -> Option<&str> {
-    let name = line.trim().strip_prefix("Depends: ")?;
-    let version = name.strip_prefix("linux-image-")?;
-    version
-        .starts_with(|first: char| first.is_ascii_digit())
-        .then_some(name)
+/// Unpacks the file of a package into a folder.
+pub(crate) fn unpack(package: &Path, folder: &Path) -> Result<()> {
+    let mut unpack = Command::new("dpkg-deb");
+    unpack.arg("--extract").arg(package);
+    process::output(unpack.arg(folder)).map(drop)
+}
+
+/// Says what is missing before anything is fetched.
+pub(crate) fn check_host() -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!("Debian packages are unpacked on Linux on x86-64 only");
+    }
+    for program in ["apt-get", "apt-cache", "dpkg-deb"] {
+        let found = Command::new(program).arg("--version").output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            bail!("{program} is missing: the parts of these tests are Debian packages");
+        }
+    }
+    Ok(())
+}
+
+fn dependency_of_line(line: &str) -> Option<&str> {
+    line.trim().strip_prefix("Depends: ")
 }
 
 fn is_package(path: &Path) -> bool {
@@ -131,12 +144,12 @@ fn archive() -> Result<String> {
     ]);
     targets.arg("Identifier: Packages");
     let text = process::output(&mut targets).context(
-        "the virtual machine's parts are Debian packages, and apt-get does not say where they are had",
+        "the parts of these tests are Debian packages, and apt-get does not say where they are had",
     )?;
     match archive_of(&text) {
         Some(address) => Ok(address.to_owned()),
         None => bail!(
-            "the virtual machine's parts are packages of Debian's {RELEASE}, and this machine's apt has no source of that \
+            "the parts of these tests are packages of Debian's {RELEASE}, and this machine's apt has no source of that \
              release: add `{RELEASE} main` to its sources"
         ),
     }
@@ -168,9 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_is_the_dependency_with_a_number() {
-        let depends = ["linux-image-amd64", "  Depends: linux-image-6.12.95-amd64"];
-        let found: Vec<_> = depends.into_iter().filter_map(kernel_of_line).collect();
+    fn only_what_is_needed_in_any_case_is_a_dependency() {
+        let depends = [
+            "linux-image-amd64",
+            "  Depends: linux-image-6.12.95-amd64",
+            "  Suggests: linux-doc",
+        ];
+        let found: Vec<_> = depends.into_iter().filter_map(dependency_of_line).collect();
         assert_eq!(found, ["linux-image-6.12.95-amd64"]);
     }
 }

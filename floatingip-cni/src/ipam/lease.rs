@@ -1,0 +1,179 @@
+//! What was given to an interface, and by whom.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::config::IpamConfig;
+use super::request::pod_of;
+use crate::connect::bound;
+use crate::delegate::Limit;
+use crate::server::{AttachRequest, Server, ServerError, ServerUrl};
+use crate::spec::{
+    Args, Attachment, Code, ContainerId, Failure, InterfaceName, IpInfos, Network, NetworkName,
+};
+use crate::state::{FolderOf, Lock, Remembered};
+
+/// Who takes addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taker<'a> {
+    pub(crate) network: &'a Network,
+    pub(crate) attachment: &'a Attachment,
+    pub(crate) args: &'a Args,
+}
+
+/// The addresses of an interface, as they are remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// The network.
+    pub network: NetworkName,
+    /// The container.
+    pub container: ContainerId,
+    /// Its interface.
+    pub interface: InterfaceName,
+    /// Where they are from.
+    pub origin: Origin,
+    /// The addresses; none while the server is being asked.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Where addresses are from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Origin {
+    /// The pod was bound with them: whoever bound it looks after them.
+    Binding,
+    /// The standalone server gave them, and wants to hear of the end.
+    Server(Grant),
+}
+
+/// What is needed to speak with the server of addresses that it gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Where it is.
+    #[serde(rename = "serverURL")]
+    pub url: ServerUrl,
+    /// The file with the token.
+    pub token_file: Option<PathBuf>,
+    /// What it calls this node.
+    pub node: String,
+    /// The pod's namespace,
+    pub namespace: String,
+    /// name
+    pub pod: String,
+    /// and UID, as the server has them.
+    pub uid: String,
+}
+
+impl Lease {
+    /// How long the server may take to give addresses: the rest of an `ADD` has to fit behind it.
+    const GIVING: std::time::Duration = std::time::Duration::from_secs(10);
+
+    fn begun(taker: &Taker<'_>, origin: Origin) -> Self {
+        Self {
+            network: taker.network.name.clone(),
+            container: taker.attachment.container.clone(),
+            interface: taker.attachment.interface.clone(),
+            origin,
+            addresses: Vec::new(),
+        }
+    }
+
+    fn with(mut self, infos: &IpInfos) -> Self {
+        self.addresses = infos.as_slice().iter().map(|info| info.ip).collect();
+        self
+    }
+}
+
+impl Grant {
+    /// The server, where it is by now.
+    pub(super) fn server(&self, config: &IpamConfig) -> Server {
+        let remembered = || Server::at(self.url.clone(), self.token_file.clone());
+        config.server().unwrap_or_else(remembered)
+    }
+
+    fn of(server: &Server, request: &AttachRequest) -> Self {
+        let [namespace, pod, uid] = pod_of(request);
+        Self {
+            url: server.url().clone(),
+            token_file: server.token().map(Into::into),
+            node: request.node_name.clone(),
+            namespace,
+            pod,
+            uid,
+        }
+    }
+}
+
+impl Remembered for Lease {
+    fn of(&self) -> (&NetworkName, Attachment) {
+        let attachment = Attachment {
+            container: self.container.clone(),
+            interface: self.interface.clone(),
+        };
+        (&self.network, attachment)
+    }
+}
+
+/// The addresses of an interface: those that its pod was bound with, else those that the server gives. May be
+/// repeated.
+///
+/// # Errors
+/// There are none. What the server may have given is remembered.
+pub(crate) fn obtain(config: &IpamConfig, taker: &Taker<'_>) -> Result<IpInfos, Failure> {
+    let leases = config.leases();
+    leases.make()?;
+    if let Some(infos) = bound(taker.network, taker.args)? {
+        let lease = Lease::begun(taker, Origin::Binding).with(&infos);
+        remember(&leases, &lease)?;
+        return Ok(infos);
+    }
+    let server = config.server().ok_or_else(nobody_gives)?;
+    let request = config.request(taker)?;
+    let lease = Lease::begun(taker, Origin::Server(Grant::of(&server, &request)));
+    let is_new = leases
+        .read(&taker.network.name, taker.attachment)?
+        .is_none();
+    remember(&leases, &lease)?;
+    match server.attach(&request, Limit::starting_now(Lease::GIVING)) {
+        Ok(infos) => {
+            remember(&leases, &lease.with(&infos))?;
+            Ok(infos)
+        }
+        Err(error) => Err(not_given(&leases, taker, is_new, error)),
+    }
+}
+
+/// Under the lock, without which `GC` takes a file that is being written for one whose writer was killed.
+fn remember(leases: &FolderOf<Lease>, lease: &Lease) -> Result<(), Failure> {
+    let _lock = Lock::take(leases.path(), Lock::PATIENCE)?;
+    Ok(leases.write(lease)?)
+}
+
+/// Where it is certain that nothing was given there is nothing to remember.
+fn not_given(
+    leases: &FolderOf<Lease>,
+    taker: &Taker<'_>,
+    is_new: bool,
+    error: ServerError,
+) -> Failure {
+    let nothing = is_new && error.is_definite();
+    let failure = Failure::from(error);
+    if !nothing {
+        return failure;
+    }
+    match leases.forget(&taker.network.name, taker.attachment) {
+        Ok(()) => failure,
+        Err(error) => failure.with_details(error.to_string()),
+    }
+}
+
+fn nobody_gives() -> Failure {
+    Failure::new(
+        Code::InvalidEnvironment,
+        "the pod has no floating IP: CNI_ARGS has no ipinfos, nor has a pod annotation of runtimeConfig, and ipam.serverURL names no server that gives one; on Kubernetes: does the pod request tke.cloud.tencent.com/eni-ip, was it bound by the floating-IP scheduler extender, and has the main plugin the capability io.kubernetes.cri.pod-annotations?",
+    )
+}

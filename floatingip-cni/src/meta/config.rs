@@ -1,0 +1,135 @@
+//! The plugin's fields of the network configuration.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::catalogue::{Catalogue, CatalogueError, WireCatalogue};
+use super::record::Joined;
+use crate::spec::{Code, Failure};
+use crate::state::{Folder, FolderOf};
+
+/// The fields. Empty texts are as good as absent ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct MetaConfig {
+    #[serde(flatten)]
+    inline: WireCatalogue,
+    #[serde(rename = "networkConfFile")]
+    file: PathBuf,
+    /// Where the API server is, and who asks it.
+    kubeconfig: Option<PathBuf>,
+    /// Refuse every pod without a floating IP, without asking the API server whether it requests one.
+    #[serde(rename = "requireFloatingIP")]
+    pub require_floating_ip: bool,
+    /// Leave the pod's `k8s.v1.cni.cncf.io/networks` to another, such as Multus.
+    #[serde(rename = "ignoreNetworksAnnotation")]
+    pub ignore_networks_annotation: bool,
+    state_folder: PathBuf,
+    /// What the runtime adds for the capabilities that the configuration declares.
+    #[serde(rename = "runtimeConfig")]
+    pub runtime: Option<Map<String, Value>>,
+}
+
+impl MetaConfig {
+    /// The kubeconfig that is used where it is there and none is named.
+    pub const KUBECONFIG: &str = "/etc/cni/net.d/floatingip.kubeconfig";
+
+    /// The networks, from the configuration itself or from the file that it names.
+    ///
+    /// # Errors
+    /// They are in neither, in both, or cannot be read.
+    pub fn catalogue(&self) -> Result<Catalogue, Failure> {
+        let named = !self.file.as_os_str().is_empty();
+        match (self.inline.is_absent(), named) {
+            (false, false) => Ok(Catalogue::try_from(self.inline.clone())?),
+            (true, true) => Ok(Catalogue::from_file(&self.file)?),
+            (true, false) => Err(invalid(
+                "the configuration has no networks: write NetworkConf and DefaultNetworks into it, or name galaxy's file in networkConfFile",
+            )),
+            (false, true) => Err(invalid(
+                "the configuration has networks both itself and in networkConfFile: remove one of them",
+            )),
+        }
+    }
+
+    /// The kubeconfig, if there is to be one: that which is named, whether it is there or not, or the usual one where
+    /// it is there.
+    pub fn kubeconfig(&self) -> Option<&Path> {
+        match &self.kubeconfig {
+            Some(path) if path.as_os_str().is_empty() => None,
+            Some(path) => Some(path),
+            None => Some(Path::new(Self::KUBECONFIG)).filter(|path| path.exists()),
+        }
+    }
+
+    pub(super) fn records(&self) -> FolderOf<Joined> {
+        FolderOf::at(self.state_folder().join("floatingip"))
+    }
+
+    fn state_folder(&self) -> &Path {
+        if self.state_folder.as_os_str().is_empty() {
+            return Path::new(Folder::USUAL);
+        }
+        &self.state_folder
+    }
+}
+
+fn invalid(message: &str) -> Failure {
+    Failure::new(Code::InvalidNetwork, message)
+}
+
+impl From<CatalogueError> for Failure {
+    fn from(error: CatalogueError) -> Self {
+        let code = match &error {
+            CatalogueError::File { .. } => Code::Io,
+            CatalogueError::Form { .. } => Code::Decode,
+            _ => Code::InvalidNetwork,
+        };
+        Self::new(code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(value: Value) -> MetaConfig {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn networks_stand_in_the_configuration_or_in_a_file_but_not_in_both() {
+        let inline = json!({"NetworkConf": [{"type": "bridge"}], "DefaultNetworks": ["bridge"]});
+        assert_eq!(config(inline.clone()).catalogue().unwrap().all().count(), 1);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("galaxy.json");
+        std::fs::write(&path, inline.to_string()).unwrap();
+        let file = json!({ "networkConfFile": path });
+        assert_eq!(config(file).catalogue().unwrap().all().count(), 1);
+        let mut both = inline;
+        both["networkConfFile"] = json!(path);
+        let error = config(both).catalogue().unwrap_err();
+        assert!(error.message.contains("both"), "{error}");
+        let error = config(json!({})).catalogue().unwrap_err();
+        assert!(error.message.contains("networkConfFile"), "{error}");
+    }
+
+    #[test]
+    fn a_kubeconfig_that_is_named_counts_and_an_empty_name_is_none() {
+        let named = config(json!({"kubeconfig": "/nowhere"}));
+        assert_eq!(named.kubeconfig(), Some(Path::new("/nowhere")));
+        assert_eq!(config(json!({"kubeconfig": ""})).kubeconfig(), None);
+    }
+
+    #[test]
+    fn records_are_kept_below_the_state_folder() {
+        let usual = config(json!({"state_folder": ""})).records();
+        assert_eq!(usual.path(), Path::new("/run/floatingip/cni/floatingip"));
+        let other = config(json!({"state_folder": "/x"})).records();
+        assert_eq!(other.path(), Path::new("/x/floatingip"));
+    }
+}
