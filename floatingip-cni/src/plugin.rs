@@ -8,7 +8,7 @@ use crate::connect::{self, Connects};
 use crate::ipam::{self, Section};
 use crate::link::{KernelError, NetnsError};
 use crate::meta::{self, MetaConfig};
-use crate::spec::{Attachment, Code, Failure, Invocation, Network, NetworkError, Version};
+use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
 use crate::vlan::{self, PlanError, VlanConfig};
@@ -72,13 +72,13 @@ impl Plugin {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn check_config(self, input: &[u8]) -> Result<(), NetworkError> {
+    pub(crate) fn check_config(self, input: &[u8]) -> Result<(), Failure> {
         Network::read(input)?;
         match self {
-            Self::Vlan => Network::own::<VlanConfig>(input).map(drop),
-            Self::Sriov => Network::own::<SriovConfig>(input).map(drop),
-            Self::Ipam => Network::own::<Section>(input).map(drop),
-            Self::Meta => Network::own::<MetaConfig>(input).map(drop),
+            Self::Vlan => Ok(Network::own::<VlanConfig>(input).map(drop)?),
+            Self::Sriov => Ok(Network::own::<SriovConfig>(input).map(drop)?),
+            Self::Ipam => Ok(Network::own::<Section>(input).map(drop)?),
+            Self::Meta => Network::own::<MetaConfig>(input)?.check(),
         }
     }
 

@@ -13,6 +13,7 @@ pub mod cni;
 pub mod config;
 pub mod engine_ops;
 pub mod extender;
+pub mod networks;
 pub mod owner_keys;
 pub mod queries;
 pub mod ranges;
@@ -22,13 +23,14 @@ pub mod requests;
 pub type Check = fn(&[u8]);
 
 /// Every target by the name of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Check); 10] = [
+pub const TARGETS: [(&str, Check); 11] = [
     ("annotations", annotations::check),
     ("backup", backup::check),
     ("cni", cni::check),
     ("config", config::check),
     ("engine_ops", engine_ops::check),
     ("extender", extender::check),
+    ("networks", networks::check),
     ("owner_keys", owner_keys::check),
     ("queries", queries::check),
     ("ranges", ranges::check),

@@ -42,4 +42,4 @@ macro_rules! replayed {
     };
 }
 
-replayed!(annotations backup cni config engine_ops extender owner_keys queries ranges requests);
+replayed!(annotations backup cni config engine_ops extender networks owner_keys queries ranges requests);

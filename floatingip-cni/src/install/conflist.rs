@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::plugin::Plugin;
-use crate::spec::{InterfaceName, NetworkError, NetworkName, Version};
+use crate::spec::{Failure, InterfaceName, NetworkError, NetworkName, Version};
 
 /// A conflist that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum ConflistError {
     Form(#[from] serde_json::Error),
     /// The plugin would refuse it.
     #[error("would be refused by the plugin: {0}")]
-    Refused(#[from] NetworkError),
+    Refused(#[from] Failure),
     /// A plugin without a type.
     #[error("has a plugin without a type, number {0} in the list")]
     NoType(usize),
@@ -56,12 +56,11 @@ impl Conflist {
     /// They would not take it.
     pub fn check(bytes: Vec<u8>) -> Result<Self, ConflistError> {
         let wire: Wire = serde_json::from_slice(&bytes)?;
-        wire.name
-            .parse::<NetworkName>()
-            .map_err(NetworkError::from)?;
+        let name = wire.name.parse::<NetworkName>();
+        name.map_err(|error| Failure::from(NetworkError::from(error)))?;
         for (number, plugin) in (1..).zip(&wire.plugins) {
             let kind = kind(plugin).ok_or(ConflistError::NoType(number))?;
-            if let Some(own) = Plugin::of_type(kind) {
+            for own in [kind, ipam(plugin)].into_iter().filter_map(Plugin::of_type) {
                 wire.check_own(own, plugin)?;
             }
         }
@@ -94,7 +93,8 @@ impl Wire {
     }
 
     fn names_us(&self) -> bool {
-        let mut kinds = self.plugins.iter().filter_map(kind);
+        let kinds = self.plugins.iter().filter_map(kind);
+        let mut kinds = kinds.chain(self.plugins.iter().map(ipam));
         kinds.any(|kind| Plugin::of_type(kind).is_some())
     }
 }
@@ -102,6 +102,12 @@ impl Wire {
 fn kind(plugin: &Map<String, Value>) -> Option<&str> {
     let kind = plugin.get("type").and_then(Value::as_str);
     kind.filter(|kind| !kind.is_empty())
+}
+
+/// The type of its IPAM plugin; empty: it has none.
+fn ipam(plugin: &Map<String, Value>) -> &str {
+    let section = plugin.get("ipam").and_then(|ipam| ipam.get("type"));
+    section.and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -143,6 +149,10 @@ mod tests {
                 r#"{"name":"lan","plugins":[{"type":"galaxy-k8s-sriov","spoofchk":"no"}]}"#,
                 "neither",
             ),
+            (
+                r#"{"name":"lan","plugins":[{"type":"bridge","ipam":{"type":"floatingip-ipam","polcy":"never"}}]}"#,
+                "polcy",
+            ),
         ] {
             let error = Conflist::check(text.into()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
@@ -152,6 +162,14 @@ mod tests {
     #[test]
     fn each_plugin_reads_its_own_fields() {
         let text = r#"{"name":"lan","plugins":[{"type":"galaxy-k8s-sriov","device":"eth1","switch":"none"}]}"#;
+        Conflist::check(text.into()).unwrap();
+        assert!(Conflist::is_ours(text.as_bytes()));
+    }
+
+    #[test]
+    fn one_that_only_takes_our_addresses_is_ours_too() {
+        let text =
+            r#"{"name":"lan","plugins":[{"type":"bridge","ipam":{"type":"floatingip-ipam"}}]}"#;
         Conflist::check(text.into()).unwrap();
         assert!(Conflist::is_ours(text.as_bytes()));
     }

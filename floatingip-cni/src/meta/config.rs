@@ -54,6 +54,17 @@ impl MetaConfig {
         }
     }
 
+    /// Could it be used? A file that it names is not looked at: it may come later.
+    ///
+    /// # Errors
+    /// Not on any node.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.inline.is_absent() && !self.file.as_os_str().is_empty() {
+            return Ok(());
+        }
+        Ok(self.catalogue()?.usual().map(drop)?)
+    }
+
     /// The kubeconfig, if there is to be one: that which is named, whether it is there or not, or the usual one where
     /// it is there.
     pub fn kubeconfig(&self) -> Option<&Path> {

@@ -53,6 +53,25 @@ fn the_conflist_is_that_of_the_documentation_with_the_device_and_version_that_ar
 }
 
 #[test]
+fn the_conflist_with_networks_for_each_pod_is_taken_as_it_is_documented() {
+    let scene = Scene::new();
+    let page = include_str!("../../../docs/cni.md");
+    let section = page.split("## Networks for each pod").nth(1).unwrap();
+    let documented = section.split("```json").nth(1).unwrap();
+    let documented = documented.split("```").next().unwrap();
+    let file = scene.root.path().join("documented");
+    fs::write(&file, documented).unwrap();
+    told(&scene.install(&["--conflist", file.to_str().unwrap()]));
+    assert_eq!(fs::read_to_string(scene.conflist()).unwrap(), documented);
+    let mut conflist: serde_json::Value = serde_json::from_str(documented).unwrap();
+    conflist["plugins"][0]["NetworkConf"][1]["name"] = "lan".into();
+    fs::write(&file, conflist.to_string()).unwrap();
+    let refused = scene.install(&["--conflist", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("two networks named lan"), "{said}");
+}
+
+#[test]
 fn a_conflist_of_ones_own_is_taken_as_it_is() {
     let scene = Scene::new();
     let text = r#"{"cniVersion":"1.0.0","name":"lan","plugins":[{"type":"galaxy-k8s-vlan","device":"eth7"}]}"#;

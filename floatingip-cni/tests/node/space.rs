@@ -101,9 +101,7 @@ impl Space {
 
     pub(crate) fn setting(&self, name: &str) -> String {
         let path = format!("/proc/sys/net/{name}");
-        let text = self
-            .run(|| fs::read_to_string(path))
-            .expect("a setting");
+        let text = self.run(|| fs::read_to_string(path)).expect("a setting");
         text.trim().to_owned()
     }
 

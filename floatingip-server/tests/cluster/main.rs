@@ -25,8 +25,6 @@ mod record;
 #[cfg(test)]
 mod request;
 #[cfg(test)]
-mod runner;
-#[cfg(test)]
 mod seed;
 #[cfg(test)]
 #[cfg(test)]

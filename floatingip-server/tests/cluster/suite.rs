@@ -5,9 +5,9 @@ mod play;
 use std::process::ExitCode;
 
 use floatingip_testkit::Assets;
+use floatingip_testkit::runner::{Arguments, Outcome};
 
 use crate::lot::{Land, Lot};
-use crate::runner::{Arguments, Outcome};
 use crate::{configuration, ending, policy, pool, preempt, reason, record, request, start, wake};
 
 /// All tests that have a lot. Their numbers, and with them their addresses, are their places in the whole.
