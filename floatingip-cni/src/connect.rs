@@ -9,6 +9,7 @@ mod add;
 mod addresses;
 mod answer;
 mod compare;
+mod conflict;
 mod group;
 mod name;
 mod plan;

@@ -10,7 +10,9 @@ mod api;
 mod client;
 mod error;
 
+pub(crate) use address::optional;
 pub use address::{ServerUrl, UrlError};
 pub use api::{AttachRequest, Explained, Quarantine};
 pub use client::Server;
+pub(crate) use client::node_name;
 pub use error::ServerError;

@@ -2,10 +2,11 @@
 
 use super::act::{Broken, carry_out};
 use super::addresses::addresses;
+use super::conflict::Conflict;
 use super::plan::{Connects, Plan, Wish};
 use super::release::left_over;
 use super::spaces::Spaces;
-use crate::link::{Neighbour, Netns};
+use crate::link::Netns;
 use crate::spec::{Args, Attachment, CniResult, Code, Failure, Network};
 use crate::state::{Folder, Lock, Record, Stage};
 
@@ -93,13 +94,8 @@ impl Node {
         if !plan.probes.is_empty() {
             self.spaces.await_uplinks(&plan.record)?;
         }
-        if let Some(Neighbour { ip, mac }) = self.spaces.ask(&plan.probes)? {
-            return Err(Failure::new(
-                Code::AddressInUse,
-                format!(
-                    "{ip} is used by {mac} already: find that machine on the network and take the address from it, or release the address"
-                ),
-            ));
+        if let Some(neighbour) = self.spaces.ask(&plan.probes)? {
+            return Err(in_use(config, plan, neighbour));
         }
         carry_out(
             &plan.finish,
@@ -107,7 +103,9 @@ impl Node {
             &mut self.spaces.container,
         )
         .map_err(told)?;
-        self.spaces.await_ipv6(&plan.record)?;
+        if let Some(ip) = self.spaces.await_ipv6(&plan.record)? {
+            return Err(in_use(config, plan, ip));
+        }
         self.spaces.await_carriers(&plan.carriers)?;
         self.spaces.announce(plan);
         let record = Record {
@@ -123,16 +121,23 @@ impl Node {
     fn give_up<C: Connects>(&mut self, config: &C, record: &Record, failure: Failure) -> Failure {
         let lock = Lock::take(config.state_folder(), Lock::PATIENCE);
         if let Err(error) = lock {
-            return failure.with_details(format!("nothing was undone: {error}; DEL does it"));
+            return failure.and(format!("nothing was undone: {error}; DEL does it"));
         }
         if let Err(error) = config.release(record, &mut self.spaces.host) {
-            return failure.with_details(left_over(&error));
+            return failure.and(left_over(&error));
         }
         match self.records.forget(&record.network, &record.attachment()) {
             Ok(()) => failure,
-            Err(error) => failure.with_details(error.to_string()),
+            Err(error) => failure.and(error.to_string()),
         }
     }
+}
+
+fn in_use<C: Connects>(config: &C, plan: &Plan, conflict: impl Into<Conflict>) -> Failure {
+    let server = config.server();
+    conflict
+        .into()
+        .failure(server.as_ref(), &plan.record.network)
 }
 
 fn told(broken: Broken) -> Failure {

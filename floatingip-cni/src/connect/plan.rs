@@ -6,6 +6,7 @@ use std::path::Path;
 use super::act::{Place, Step};
 use super::spaces::Spaces;
 use crate::link::{Form, Kernel, Mac, View};
+use crate::server::Server;
 use crate::spec::{Attachment, CniResult, Failure, InterfaceName, IpInfos, Network};
 use crate::state::{Endpoint, Folder, Record, Stage};
 
@@ -16,6 +17,9 @@ pub trait Connects: Sized {
 
     /// Where the records are.
     fn records(&self) -> Folder;
+
+    /// The server that hears of an address that somebody else uses, where there is one.
+    fn server(&self) -> Option<Server>;
 
     /// Decides an `ADD`, under the node's lock.
     ///

@@ -95,8 +95,8 @@ impl Spaces {
         Ok(None)
     }
 
-    /// The kernel itself asks whether they are free.
-    pub(super) fn await_ipv6(&mut self, record: &Record) -> Result<(), Failure> {
+    /// The kernel itself asks whether they are free. Answers with one that is not.
+    pub(super) fn await_ipv6(&mut self, record: &Record) -> Result<Option<IpAddr>, Failure> {
         let wanted: Vec<IpAddr> = record
             .endpoints
             .iter()
@@ -109,16 +109,10 @@ impl Spaces {
             let all = self.container.addresses()?;
             let mut own = all.iter().filter(|it| wanted.contains(&it.net().addr()));
             if let Some(taken) = own.clone().find(|address| address.is_taken()) {
-                let ip = taken.net().addr();
-                return Err(Failure::new(
-                    Code::AddressInUse,
-                    format!(
-                        "{ip} is used on this network already: find that machine and take the address from it, or release the address"
-                    ),
-                ));
+                return Ok(Some(taken.net().addr()));
             }
             if !own.any(link::Address::is_tentative) {
-                return Ok(());
+                return Ok(None);
             }
             if since.elapsed() > TENTATIVE {
                 return Err(Failure::new(
@@ -128,7 +122,7 @@ impl Spaces {
             }
             thread::sleep(PAUSE);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// As well as it can be done: neighbours find out without it, only later.

@@ -76,7 +76,7 @@ impl Conflist {
         name.map_err(|error| Failure::from(NetworkError::from(error)))?;
         for (number, plugin) in (1..).zip(&wire.plugins) {
             let kind = kind(plugin).ok_or(ConflistError::NoType(number))?;
-            if let Some(own) = Plugin::of_type(kind) {
+            for own in [kind, ipam(plugin)].into_iter().filter_map(Plugin::of_type) {
                 wire.check_own(own, plugin)?;
             }
         }
@@ -109,7 +109,8 @@ impl Wire {
     }
 
     fn names_us(&self) -> bool {
-        let mut kinds = self.plugins.iter().filter_map(kind);
+        let kinds = self.plugins.iter().filter_map(kind);
+        let mut kinds = kinds.chain(self.plugins.iter().map(ipam));
         kinds.any(|kind| Plugin::of_type(kind).is_some())
     }
 }
@@ -117,6 +118,12 @@ impl Wire {
 fn kind(plugin: &Map<String, Value>) -> Option<&str> {
     let kind = plugin.get("type").and_then(Value::as_str);
     kind.filter(|kind| !kind.is_empty())
+}
+
+/// The type of its IPAM plugin; empty: it has none.
+fn ipam(plugin: &Map<String, Value>) -> &str {
+    let section = plugin.get("ipam").and_then(|ipam| ipam.get("type"));
+    section.and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -161,6 +168,10 @@ mod tests {
                 r#"{"name":"lan","plugins":[{"type":"galaxy-k8s-sriov","spoofchk":"no"}]}"#,
                 "neither",
             ),
+            (
+                r#"{"name":"lan","plugins":[{"type":"bridge","ipam":{"type":"floatingip-ipam","polcy":"never"}}]}"#,
+                "polcy",
+            ),
         ] {
             let error = Conflist::check(text.into()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
@@ -170,6 +181,14 @@ mod tests {
     #[test]
     fn each_plugin_reads_its_own_fields() {
         let text = r#"{"name":"lan","plugins":[{"type":"galaxy-k8s-sriov","device":"eth1","switch":"none"}]}"#;
+        Conflist::check(text.into()).unwrap();
+        assert!(Conflist::is_ours(text.as_bytes()));
+    }
+
+    #[test]
+    fn one_that_only_takes_our_addresses_is_ours_too() {
+        let text =
+            r#"{"name":"lan","plugins":[{"type":"bridge","ipam":{"type":"floatingip-ipam"}}]}"#;
         Conflist::check(text.into()).unwrap();
         assert!(Conflist::is_ours(text.as_bytes()));
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::lease::Lease;
-use crate::server::{Server, ServerUrl};
+use crate::server::{self, Server, ServerUrl};
 use crate::spec::{Code, Failure, IpInfo};
 use crate::state::{Folder, FolderOf};
 
@@ -27,7 +27,7 @@ pub struct IpamConfig {
     #[serde(rename = "type")]
     pub kind: String,
     /// The standalone server, for pods that were not bound with addresses.
-    #[serde(rename = "serverURL")]
+    #[serde(rename = "serverURL", deserialize_with = "server::optional")]
     pub server_url: Option<ServerUrl>,
     /// The file with the token that the server knows this node by.
     pub token_file: Option<PathBuf>,
@@ -113,17 +113,13 @@ impl Default for IpamConfig {
 impl IpamConfig {
     /// The server that addresses come from, where there is one.
     pub(super) fn server(&self) -> Option<Server> {
-        let url = self.server_url.clone()?;
-        Some(Server::at(url, self.token_file.clone()))
+        Server::configured(self.server_url.as_ref(), self.token_file.as_ref())
     }
 
     /// What the server calls this node.
     pub(super) fn node(&self) -> String {
         match self.node_name.as_str() {
-            "" => rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
+            "" => server::node_name(),
             name => name.to_owned(),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 /// `http://HOST:PORT`, or `unix:PATH` as in the server's `--listen`.
@@ -36,6 +37,14 @@ pub enum UrlError {
     /// Something else.
     #[error("{0:?} does not say where the server is: write http://HOST:PORT or unix:PATH")]
     Form(String),
+}
+
+/// As a field of a configuration, where an empty text is as good as none.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(wire: D) -> Result<Option<ServerUrl>, D::Error> {
+    let text = Option::<String>::deserialize(wire)?;
+    let text = text.filter(|text| !text.is_empty());
+    text.map(|text| text.parse().map_err(de::Error::custom))
+        .transpose()
 }
 
 /// What `http://` means where no port is named.

@@ -58,6 +58,12 @@ impl Server {
         Self { url, token }
     }
 
+    /// As two fields of a configuration say; an empty name of a file is none.
+    pub(crate) fn configured(url: Option<&ServerUrl>, token: Option<&PathBuf>) -> Option<Self> {
+        let token = token.filter(|path| !path.as_os_str().is_empty());
+        Some(Self::at(url?.clone(), token.cloned()))
+    }
+
     /// Where it is.
     pub fn url(&self) -> &ServerUrl {
         &self.url
@@ -208,6 +214,12 @@ impl Server {
             message,
         }
     }
+}
+
+/// What a server calls this node, unless somebody says otherwise: the kernel's host name.
+pub(crate) fn node_name() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
 }
 
 /// The file's text as a header, which is not shown to anybody.

@@ -100,6 +100,16 @@ impl Failure {
         self
     }
 
+    /// With more to know than there was.
+    #[must_use]
+    pub fn and(mut self, more: impl fmt::Display) -> Self {
+        if !self.details.is_empty() {
+            self.details.push_str("; ");
+        }
+        self.details.push_str(&more.to_string());
+        self
+    }
+
     /// As it is written to standard output.
     pub fn to_json(&self, version: Version) -> String {
         let wire = Wire {

@@ -12,6 +12,7 @@ use super::plan::{SriovError, Wish, plan};
 use super::release::release;
 use crate::connect::{Connects, Plan, Spaces};
 use crate::link::{Kernel, Setting, View};
+use crate::server::{self, Server, ServerUrl};
 use crate::spec::{Failure, InterfaceName};
 use crate::state::{Folder, Record};
 
@@ -38,6 +39,12 @@ pub struct SriovConfig {
     pub gratuitous_arp_request: bool,
     /// Ask whether an address is free before it is used.
     pub duplicate_address_probe: bool,
+    /// The server that hears of addresses that somebody else uses.
+    #[serde(rename = "serverURL", deserialize_with = "server::optional")]
+    pub server_url: Option<ServerUrl>,
+    /// The file with the token that it knows this node by.
+    #[serde(rename = "tokenFile")]
+    pub token_file: Option<PathBuf>,
     /// Where it is kept what was made.
     pub state_folder: PathBuf,
 }
@@ -53,6 +60,8 @@ impl Default for SriovConfig {
             max_tx_rate: None,
             gratuitous_arp_request: false,
             duplicate_address_probe: true,
+            server_url: None,
+            token_file: None,
             state_folder: PathBuf::from(Folder::USUAL),
         }
     }
@@ -92,6 +101,10 @@ impl Connects for SriovConfig {
 
     fn records(&self) -> Folder {
         Folder::at(self.state_folder.join("sriov"))
+    }
+
+    fn server(&self) -> Option<Server> {
+        Server::configured(self.server_url.as_ref(), self.token_file.as_ref())
     }
 
     fn decide(wish: &Wish<'_>, spaces: &mut Spaces) -> Result<Plan, Failure> {

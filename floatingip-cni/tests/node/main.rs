@@ -6,6 +6,8 @@
 //! and fails under `FLOATINGIP_NODE=require`.
 
 #[cfg(test)]
+mod conflict;
+#[cfg(test)]
 mod connect;
 #[cfg(test)]
 mod debian;
