@@ -72,7 +72,12 @@ impl Server {
 
     /// As it stands in `serverURL`.
     pub(crate) fn url(&self) -> String {
-        format!("unix:{}/f.sock", self.folder.path().display())
+        format!("unix:{}", self.socket().display())
+    }
+
+    /// The socket's file.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("f.sock")
     }
 
     /// The owned addresses, each with its row.
@@ -96,8 +101,7 @@ impl Server {
     }
 
     fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
-        let socket = self.folder.path().join("f.sock");
-        let mut stream = UnixStream::connect(socket).ok()?;
+        let mut stream = UnixStream::connect(self.socket()).ok()?;
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let body = body.map(Value::to_string).unwrap_or_default();
         let length = body.len();
