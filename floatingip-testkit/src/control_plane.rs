@@ -67,6 +67,11 @@ impl ControlPlane {
         self.site.kubeconfig()
     }
 
+    /// The same for real nodes; it is there where [`Builder::for_nodes_at`] was told an address.
+    pub fn kubeconfig_for_nodes(&self) -> PathBuf {
+        self.site.kubeconfig_for_nodes()
+    }
+
     /// A folder for files of the test, removed with the control plane.
     pub fn folder(&self) -> &Path {
         self.site.folder()

@@ -28,6 +28,7 @@ pub mod port;
 pub mod process;
 pub mod rate;
 pub mod recorder;
+pub mod runner;
 pub mod server;
 pub mod verify;
 pub mod web;

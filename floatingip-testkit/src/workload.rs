@@ -108,6 +108,14 @@ impl Workload {
         self.container(&json!({"resources": resources}))
     }
 
+    /// What real nodes run in its pods. They get no token for the API server, which nobody hands out here.
+    #[must_use]
+    pub fn image(self, image: &str) -> Self {
+        self.container(&json!({"image": image})).merge_pod(
+            &json!({"spec": {"automountServiceAccountToken": false, "enableServiceLinks": false}}),
+        )
+    }
+
     /// How many processors each pod takes.
     #[must_use]
     pub fn cpus(self, cpus: u32) -> Self {

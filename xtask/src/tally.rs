@@ -1,7 +1,13 @@
 //! Counting tests in what `cargo test` prints.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::iter::Sum;
+
+use anyhow::{Result, anyhow};
+
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +50,24 @@ impl Sum for Tally {
             failed: sum.failed + one.failed,
         })
     }
+}
+
+/// Runs a `cargo test` command, which `arguments` begin with, to the last test, also after one has failed.
+pub(crate) fn tested<V: AsRef<OsStr>>(
+    workspace: &Workspace,
+    arguments: &[&str],
+    settings: &[(&str, V)],
+) -> Result<Tally> {
+    let (task, rest) = arguments.split_at(arguments.len().min(1));
+    let mut command = cargo(&workspace.root, task);
+    command.arg("--no-fail-fast").args(rest);
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    let printed = process::run_and_keep(&mut command)?;
+    let tally = Tally::of_output(&printed.text);
+    if !printed.success() {
+        return Err(anyhow!(tally).context(format!("cargo {}", arguments.join(" "))));
+    }
+    Ok(tally)
 }
 
 #[cfg(test)]

@@ -25,11 +25,8 @@ mod record;
 #[cfg(test)]
 mod request;
 #[cfg(test)]
-mod runner;
-#[cfg(test)]
 mod seed;
 #[cfg(test)]
-mod standby;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

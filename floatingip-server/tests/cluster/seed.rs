@@ -5,11 +5,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use floatingip_testkit::runner::Outcome;
 use floatingip_testkit::{Node, Workload, eventually, foreign, node, object};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, LIMIT, yaml};
-use crate::runner::Outcome;
 use crate::view::PodView;
 
 /// As printed, but for the indentation of `floatingips`.

@@ -1,6 +1,7 @@
 //! What of a control plane is to be started, and the start.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -26,6 +27,7 @@ pub struct Builder {
     controller_manager: bool,
     kwok: bool,
     node_grace: Duration,
+    for_nodes: Option<IpAddr>,
 }
 
 type Launches = Vec<(Part, Launch)>;
@@ -38,6 +40,7 @@ impl Builder {
             controller_manager: false,
             kwok: false,
             node_grace: NODE_GRACE,
+            for_nodes: None,
         }
     }
 
@@ -76,6 +79,14 @@ impl Builder {
         self
     }
 
+    /// Real nodes reach the API server at this address of the machine, or of the network namespace that it runs in: it then
+    /// listens at all addresses that there are.
+    #[must_use]
+    pub fn for_nodes_at(mut self, address: IpAddr) -> Self {
+        self.for_nodes = Some(address);
+        self
+    }
+
     /// Starts etcd and the API server, then all others at once, and waits until every part is ready. The controller
     /// manager gives up if it has to wait for ten seconds, which a busy machine makes it do.
     ///
@@ -86,7 +97,7 @@ impl Builder {
         let folder = tempfile::Builder::new()
             .prefix("floatingip-plane-")
             .tempdir()?;
-        let site = Site::new(self.assets.clone(), folder.path())?;
+        let site = Site::new(self.assets.clone(), folder.path(), self.for_nodes)?;
         let (first, others) = self.launches(&site)?;
         let client = client(&site.kubeconfig()).await?;
         let mut plane = ControlPlane {

@@ -1,6 +1,7 @@
 //! The command lines and files of each part.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub(super) struct Site {
     assets: Assets,
     folder: PathBuf,
     ports: Ports,
+    /// Where nodes reach the API server, if there are real ones.
+    for_nodes: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -79,7 +82,7 @@ struct Ports {
 
 impl Site {
     /// Chooses the ports and writes the files that several parts read.
-    pub(super) fn new(assets: Assets, folder: &Path) -> Result<Self> {
+    pub(super) fn new(assets: Assets, folder: &Path, for_nodes: Option<IpAddr>) -> Result<Self> {
         let ports = Ports {
             etcd: port::free()?,
             etcd_peer: port::free()?,
@@ -92,12 +95,17 @@ impl Site {
             assets,
             folder: folder.to_owned(),
             ports,
+            for_nodes,
         };
         fs::write(
             site.path("tokens.csv"),
             format!("{TOKEN},admin,admin,system:masters\n"),
         )?;
-        fs::write(site.kubeconfig(), site.kubeconfig_text().to_string())?;
+        fs::write(site.kubeconfig(), site.kubeconfig_text(HOST).to_string())?;
+        if let Some(address) = for_nodes {
+            let text = site.kubeconfig_text(&address.to_string()).to_string();
+            fs::write(site.kubeconfig_for_nodes(), text)?;
+        }
         fs::write(site.path("kwok.yaml"), STAGES)?;
         Ok(site)
     }
@@ -108,6 +116,10 @@ impl Site {
 
     pub(super) fn kubeconfig(&self) -> PathBuf {
         self.path("kubeconfig")
+    }
+
+    pub(super) fn kubeconfig_for_nodes(&self) -> PathBuf {
+        self.path("kubeconfig-for-nodes")
     }
 
     /// Where a part says that it is ready. An empty URL is the API server's; etcd is ready when that one is.
@@ -143,19 +155,24 @@ impl Site {
     /// It makes its own certificate, whose key also signs service accounts' tokens.
     pub(super) fn api_server(&self) -> Launch {
         let key = self.signing_key();
-        self.secure(Part::ApiServer, self.ports.api_server)
-            .flag("etcd-servers", format!("http://{HOST}:{}", self.ports.etcd))
-            .flag("service-account-key-file", &key)
-            .flag("service-account-signing-key-file", &key)
-            .flag("service-account-issuer", "https://kubernetes.default.svc")
-            .flag("service-cluster-ip-range", "10.97.0.0/16")
-            .flag("token-auth-file", self.path("tokens.csv"))
-            .flag("authorization-mode", "RBAC")
-            .flag("allow-privileged", "true")
-            .flag("disable-admission-plugins", "ServiceAccount")
-            .flag("endpoint-reconciler-type", "none")
-            .flag("default-not-ready-toleration-seconds", "1")
-            .flag("default-unreachable-toleration-seconds", "1")
+        let everywhere = self.for_nodes.map(|_| "0.0.0.0");
+        self.secure_at(
+            everywhere.unwrap_or(HOST),
+            Part::ApiServer,
+            self.ports.api_server,
+        )
+        .flag("etcd-servers", format!("http://{HOST}:{}", self.ports.etcd))
+        .flag("service-account-key-file", &key)
+        .flag("service-account-signing-key-file", &key)
+        .flag("service-account-issuer", "https://kubernetes.default.svc")
+        .flag("service-cluster-ip-range", "10.97.0.0/16")
+        .flag("token-auth-file", self.path("tokens.csv"))
+        .flag("authorization-mode", "RBAC")
+        .flag("allow-privileged", "true")
+        .flag("disable-admission-plugins", "ServiceAccount")
+        .flag("endpoint-reconciler-type", "none")
+        .flag("default-not-ready-toleration-seconds", "1")
+        .flag("default-unreachable-toleration-seconds", "1")
     }
 
     pub(super) fn scheduler(&self, extender: Option<&Extender>) -> Result<Launch> {
@@ -214,9 +231,13 @@ impl Site {
     }
 
     fn secure(&self, part: Part, port: u16) -> Launch {
+        self.secure_at(HOST, part, port)
+    }
+
+    fn secure_at(&self, address: &str, part: Part, port: u16) -> Launch {
         self.launch(part)
             .flag("secure-port", port.to_string())
-            .flag("bind-address", HOST)
+            .flag("bind-address", address)
             .flag("cert-dir", self.certificates(part))
     }
 
@@ -237,8 +258,8 @@ impl Site {
     }
 
     /// JSON, which is YAML.
-    fn kubeconfig_text(&self) -> Value {
-        let server = format!("https://{HOST}:{}", self.ports.api_server);
+    fn kubeconfig_text(&self, host: &str) -> Value {
+        let server = format!("https://{host}:{}", self.ports.api_server);
         json!({
             "apiVersion": "v1",
             "kind": "Config",

@@ -4,9 +4,12 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{Done, Stage};
 use crate::process::{self, cargo};
-use crate::tally::Tally;
+use crate::tally::tested;
 use crate::workspace::Workspace;
-use crate::{assets, cni_plugins, crds, dist, fuzzing, papers, purity, schemathesis, tools, vm};
+use crate::{
+    assets, cni_plugins, crds, dist, e2e, fuzzing, node_test, papers, purity, schemathesis, tools,
+    vm,
+};
 
 /// All stages, cheap ones first.
 pub(super) const ALL: &[Stage] = &[
@@ -91,6 +94,11 @@ pub(super) const ALL: &[Stage] = &[
         cluster,
     ),
     stage(
+        "e2e-node",
+        "real clients of the CNI plugins, up to kubelets in a cluster; needs root",
+        real_nodes,
+    ),
+    stage(
         "vm",
         "the CNI plugins on VLANs, ipvlan and virtual functions, in a virtual machine",
         virtual_machine,
@@ -113,6 +121,7 @@ mod floor {
     pub(super) const CLUSTER_SUITES: usize = 6;
     /// Of some 318.
     pub(super) const CLUSTER_TESTS: usize = 286;
+    pub(super) const E2E_TESTS: usize = 14;
     pub(super) const VM_TESTS: usize = 40;
 }
 
@@ -168,11 +177,15 @@ fn lint(workspace: &Workspace, package: &str, selection: &[&str]) -> Result<()> 
 }
 
 /// Without the programs of a control plane, and without real interfaces: what needs them is run by the stages
-/// `cluster` and `node`, once.
+/// `cluster`, `node` and `e2e-node`, once.
 fn test(workspace: &Workspace) -> Result<Done> {
     let command = papers::test_command(workspace)?;
     let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-    let settings = [("FLOATINGIP_ASSETS", ""), ("FLOATINGIP_NODE", "skip")];
+    let settings = [
+        ("FLOATINGIP_ASSETS", ""),
+        ("FLOATINGIP_NODE", "skip"),
+        ("FLOATINGIP_E2E", "skip"),
+    ];
     let tally = tested(workspace, &arguments, &settings)?;
     at_least(floor::TESTS, tally.passed, "test")?;
     Ok(Done {
@@ -188,7 +201,7 @@ fn generated(workspace: &Workspace) -> Result<Done> {
 
 /// Counted apart: the stage `test` has run these once already, among all others.
 fn fuzz(workspace: &Workspace) -> Result<Done> {
-    let tally = tested(workspace, &["test", "-p", "floatingip-fuzz"], &[])?;
+    let tally = tested::<&str>(workspace, &["test", "-p", "floatingip-fuzz"], &[])?;
     at_least(floor::FUZZ_TESTS, tally.passed, "fuzz replay")?;
     Ok(Done::note(tally.to_string()))
 }
@@ -303,20 +316,8 @@ fn distribution(workspace: &Workspace) -> Result<Done> {
     Ok(Done::note(format!("floatingip-cni: {size} KiB")))
 }
 
-/// None may skip: who may not make namespaces does not know whether the plugins work.
 fn node(workspace: &Workspace) -> Result<Done> {
-    let plugins = cni_plugins::folder()?;
-    let plugins = plugins
-        .to_str()
-        .context("the folder of tools is not named in UTF-8")?;
-    let server = server_program(workspace)?;
-    let arguments = ["test", "-p", "floatingip-cni", "--test", "node"];
-    let settings = [
-        ("FLOATINGIP_NODE", "require"),
-        (cni_plugins::VARIABLE, plugins),
-        ("FLOATINGIP_SERVER_PROGRAM", &server),
-    ];
-    let tally = tested(workspace, &arguments, &settings)?;
+    let tally = node_test::run(workspace, &[])?;
     at_least(floor::NODE_TESTS, tally.passed, "node test")?;
     Ok(Done {
         note: tally.to_string(),
@@ -324,15 +325,13 @@ fn node(workspace: &Workspace) -> Result<Done> {
     })
 }
 
-/// The server that the node's IPAM plugin asks, built as its own tests have it.
-fn server_program(workspace: &Workspace) -> Result<String> {
-    let arguments = ["build", "--quiet", "-p", "floatingip-server"];
-    process::run(&mut cargo(&workspace.root, &arguments))?;
-    let program = workspace.target.join("debug/floatingip-server");
-    let program = program
-        .to_str()
-        .context("the target folder is not named in UTF-8")?;
-    Ok(program.to_owned())
+fn real_nodes(workspace: &Workspace) -> Result<Done> {
+    let tally = e2e::run(workspace, &[])?;
+    at_least(floor::E2E_TESTS, tally.passed, "test of real clients")?;
+    Ok(Done {
+        note: tally.to_string(),
+        tally,
+    })
 }
 
 /// Counted apart: the stage `test` has run it once already, with few kills.
@@ -391,18 +390,6 @@ fn virtual_machine(workspace: &Workspace) -> Result<Done> {
         note: tally.to_string(),
         tally,
     })
-}
-
-/// Runs a `cargo test` command to the last test, also after one has failed.
-fn tested(workspace: &Workspace, arguments: &[&str], settings: &[(&str, &str)]) -> Result<Tally> {
-    let mut command = cargo(&workspace.root, arguments);
-    command.envs(settings.iter().copied());
-    let printed = process::run_and_keep(command.arg("--no-fail-fast"))?;
-    let tally = Tally::of_output(&printed.text);
-    if !printed.success() {
-        return Err(anyhow::anyhow!(tally).context(format!("cargo {}", arguments.join(" "))));
-    }
-    Ok(tally)
 }
 
 fn at_least(least: usize, ran: usize, what: &str) -> Result<()> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use floatingip_testkit::runner::{Arguments, Case, Runner};
 use floatingip_testkit::{Assets, Part};
 
 use super::{ALONE, Alone, LOTS, Test};
 use crate::cluster::Cluster;
 use crate::lot::{Land, Lot};
-use crate::runner::{Arguments, Case, Runner};
 use crate::seed;
 use crate::table::{self, Cell, Lanes};
 

@@ -1,5 +1,11 @@
 //! Runs tests side by side and reports as cargo's own harness does, so that its readers understand.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "what a test program prints is its report"
+)]
+
+use std::fmt;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -12,19 +18,22 @@ const AT_A_TIME: usize = 16;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// A test under way.
-pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+pub type Outcome = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// The command line, as far as it concerns us; what else cargo's harness knows is ignored.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     filters: Vec<String>,
     exact: bool,
-    pub(crate) list_only: bool,
-    pub(crate) at_a_time: usize,
+    /// Whether only the names of the tests are asked for.
+    pub list_only: bool,
+    /// How many tests may run at a time.
+    pub at_a_time: usize,
 }
 
 impl Arguments {
-    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Self {
+    /// From the words behind the program's name.
+    pub fn parse(words: impl Iterator<Item = String>) -> Self {
         let mut arguments = Self {
             filters: Vec::new(),
             exact: false,
@@ -53,11 +62,7 @@ impl Arguments {
     }
 
     /// The tests that the command line picks by their names.
-    pub(crate) fn chosen<T: Copy, N: AsRef<str>>(
-        &self,
-        tests: &[T],
-        name: impl Fn(&T) -> N,
-    ) -> Vec<T> {
+    pub fn chosen<T: Copy, N: AsRef<str>>(&self, tests: &[T], name: impl Fn(&T) -> N) -> Vec<T> {
         let picks = |name: &str, filter: &String| {
             if self.exact {
                 name == filter
@@ -78,13 +83,21 @@ impl Arguments {
 }
 
 /// A test with its name.
-pub(crate) struct Case {
+pub struct Case {
     name: String,
     outcome: Outcome,
 }
 
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Case");
+        shown.field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Case {
-    pub(crate) fn new(name: impl Into<String>, outcome: Outcome) -> Self {
+    /// What is to run under a name; nothing of it runs yet.
+    pub fn new(name: impl Into<String>, outcome: Outcome) -> Self {
         Self {
             name: name.into(),
             outcome,
@@ -112,7 +125,7 @@ impl Case {
 
 /// Counts what ran.
 #[derive(Debug)]
-pub(crate) struct Runner {
+pub struct Runner {
     start: Instant,
     passed: usize,
     failures: Vec<(String, String)>,
@@ -122,7 +135,8 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    pub(crate) fn new(all: usize, chosen: usize, at_a_time: usize) -> Self {
+    /// For a suite of which so many tests were chosen.
+    pub fn new(all: usize, chosen: usize, at_a_time: usize) -> Self {
         println!("\nrunning {chosen} tests");
         Self {
             start: Instant::now(),
@@ -135,17 +149,17 @@ impl Runner {
     }
 
     /// Runs tests side by side, to the end of the last.
-    pub(crate) async fn run(&mut self, cases: Vec<Case>) {
+    pub async fn run(&mut self, cases: Vec<Case>) {
         self.run_at_a_time(cases, self.at_a_time).await;
     }
 
     /// Whether a test of this name has failed.
-    pub(crate) fn has_failed(&self, name: &str) -> bool {
+    pub fn has_failed(&self, name: &str) -> bool {
         self.failures.iter().any(|(failed, _)| failed == name)
     }
 
     /// Runs so many of these at a time.
-    pub(crate) async fn run_at_a_time(&mut self, cases: Vec<Case>, at_a_time: usize) {
+    pub async fn run_at_a_time(&mut self, cases: Vec<Case>, at_a_time: usize) {
         let mut ended = futures::stream::iter(cases)
             .map(Case::run)
             .buffer_unordered(at_a_time);
@@ -158,12 +172,12 @@ impl Runner {
     }
 
     /// Counts tests that cannot run here.
-    pub(crate) fn skip(&mut self, tests: usize) {
+    pub fn skip(&mut self, tests: usize) {
         self.skipped += tests;
     }
 
     /// Prints the failures and the last line; whether all passed.
-    pub(crate) fn finish(&self) -> bool {
+    pub fn finish(&self) -> bool {
         for (name, failure) in &self.failures {
             println!("\n---- {name} ----\n{failure}");
         }
