@@ -16,6 +16,8 @@ mod gap;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod record;

@@ -18,7 +18,7 @@ use crate::gap::{Gap, is_decision, question};
 use crate::killed::at_every_instant;
 use crate::record::Recorder;
 use crate::service::Service;
-use crate::{LIMIT, TURN, end, shipped};
+use crate::{LIMIT, TURN, end, monitoring, shipped};
 
 /// How long a lease lasts that nobody renews: one that is given back is not waited for.
 const LEASE: Duration = Duration::from_secs(6);
@@ -98,7 +98,9 @@ async fn live_through(plane: &ControlPlane, servers: &[Server], port: u16) -> Re
         recorder.read().bindings
     );
     at_every_instant(&recorder)?;
-    leader(servers).await?.verify(plane).await
+    let leader = leader(servers).await?;
+    monitoring::names_are_known(leader).await?;
+    leader.verify(plane).await
 }
 
 async fn faults(servers: &[Server], port: u16) -> Result<()> {
