@@ -99,6 +99,18 @@ impl Space {
         })
     }
 
+    /// The kernel takes its time to notice that a port has one.
+    #[track_caller]
+    pub(crate) fn await_carrier(&self, link: &str) {
+        let since = Instant::now();
+        while !self
+            .ip(&format!("-o link show {link}"))
+            .contains("LOWER_UP")
+        {
+            assert!(since.elapsed() < LONGEST_WAY, "{link} has no carrier");
+        }
+    }
+
     pub(crate) fn setting(&self, name: &str) -> String {
         let path = format!("/proc/sys/net/{name}");
         let text = self.run(|| fs::read_to_string(path)).expect("a setting");

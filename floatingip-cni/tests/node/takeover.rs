@@ -216,6 +216,7 @@ fn what_cannot_be_moved_without_a_gap_is_left_alone() {
     lab.host.ip("link set other master docker up");
     lab.host.ip("link set rehto up");
     lab.host.ip("link set docker up");
+    lab.host.await_carrier("docker");
     let before = lab.host.snapshot();
     let call = lab.add("c1", &pod, &["10.9.0.20/24"], &json!({}));
     lab.call(&call)
