@@ -117,9 +117,7 @@ impl Task<'_> {
         within: Limit,
     ) -> Result<Vec<CniResult>, Failure> {
         let mut answers = Vec::new();
-        let Joined {
-            container, netns, ..
-        } = joined.clone();
+        let (container, netns) = (joined.container.clone(), joined.netns.clone());
         let members = joined.members.iter_mut().zip(delegates);
         for (place, (member, delegate)) in members.enumerate() {
             let call = member.call(&container, Some(&netns));
