@@ -223,6 +223,7 @@ impl Node<'_> {
         }
         self.spaces.await_carriers(&plan.carriers)?;
         self.spaces.announce(plan);
+        config.connected(&plan.record);
         let record = Record {
             stage: Stage::Done,
             ..plan.record.clone()
