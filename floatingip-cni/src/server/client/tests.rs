@@ -212,14 +212,16 @@ fn what_may_be_asked_again_is_and_nothing_else() {
     );
     let (asked, connections) = attached(vec![answer("500 Internal Server Error", "{}")]);
     assert!(asked.is_err() && connections == 1);
-    let (server, serving) = listener(vec![busy()]);
     let wanted = Quarantine {
         ip: "10.0.70.2".parse().unwrap(),
         mac: None,
         reason: "answers twice".to_owned(),
         seconds: 600,
     };
-    assert!(server.quarantine(&wanted, patient()).is_err());
+    let (server, _waits) = listener(vec![busy(), answer("200 OK", "{}")]);
+    assert!(server.quarantine(&wanted, patient()).is_err(), "asked once");
+    let (server, serving) = listener(vec![answer("200 OK", "{}")]);
+    server.quarantine(&wanted, patient()).unwrap();
     let heard = serving.join().unwrap();
     assert!(
         heard[0].starts_with("POST /v1/ip/10.0.70.2/quarantine "),
