@@ -74,6 +74,12 @@ fn the_conflist_with_networks_for_each_pod_is_taken_as_it_is_documented() {
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(said.contains(expected), "{said}");
     }
+    let mut conflist: serde_json::Value = serde_json::from_str(documented).unwrap();
+    conflist["plugins"][0]["DefaultNetworks"] = serde_json::json!(["nowhere"]);
+    fs::write(&file, conflist.to_string()).unwrap();
+    let refused = scene.install(&["--conflist", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("\"nowhere\""), "{said}");
 }
 
 #[test]
