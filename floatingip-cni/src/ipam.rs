@@ -11,12 +11,14 @@ mod lease;
 mod release;
 mod request;
 
+pub(crate) use check::check;
 pub use config::{IpamConfig, Section};
 pub use lease::{Grant, Lease, Origin};
-use lease::{Taker, obtain};
+pub(crate) use lease::{Taker, obtain};
+pub(crate) use release::{end, gc};
 
 use crate::plugin::Plugin;
-use crate::spec::{Args, Attachment, CniResult, Failure, Invocation, Network};
+use crate::spec::{Args, Attachment, CniResult, Code, Failure, Invocation, Network};
 
 /// Does what a runtime, or a main plugin for it, asks for. Answers with the text for standard output.
 ///
@@ -35,12 +37,18 @@ pub fn carry_out(
             return Ok(result.to_json(network.version).to_string());
         }
         Invocation::Del { attachment } => release::del(config, network, attachment)?,
-        Invocation::Check { attachment, .. } => check::check(config, network, attachment)?,
-        Invocation::Gc => release::gc(config, network)?,
-        Invocation::Status => config.leases().try_out()?,
+        Invocation::Check { attachment, .. } => check(config, network, attachment)?,
+        Invocation::Gc => gc(config, network)?,
+        Invocation::Status => status(config)?,
         Invocation::Version => {}
     }
     Ok(String::new())
+}
+
+/// Could addresses be given? A server that is down is no lasting fault of this node.
+pub(crate) fn status(config: &IpamConfig) -> Result<(), Failure> {
+    let tried = config.leases().try_out();
+    tried.map_err(|error| Failure::new(Code::NotAvailable, error))
 }
 
 fn add(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::connect::{self, Connects};
+use crate::connect::{self, Connects, Lender};
 use crate::ipam::{self, Section};
 use crate::link::{KernelError, NetnsError};
 use crate::meta::{self, MetaConfig};
@@ -120,8 +120,14 @@ impl Plugin {
         }
         let network = Network::read(input)?;
         match self {
-            Self::Vlan => verb::<VlanConfig>(invocation, &network, &Network::own(input)?),
-            Self::Sriov => verb::<SriovConfig>(invocation, &network, &Network::own(input)?),
+            Self::Vlan => {
+                let lender = Lender::read(&network, input, variable)?;
+                verb::<VlanConfig>(invocation, &network, &Network::own(input)?, &lender)
+            }
+            Self::Sriov => {
+                let lender = Lender::read(&network, input, variable)?;
+                verb::<SriovConfig>(invocation, &network, &Network::own(input)?, &lender)
+            }
             Self::Ipam => {
                 let Section { ipam } = Network::own(input)?;
                 ipam::carry_out(&ipam, &network, invocation)
@@ -177,6 +183,7 @@ fn verb<C: Verbs>(
     invocation: &Invocation,
     network: &Network,
     config: &C,
+    lender: &Lender,
 ) -> Result<String, Failure> {
     let silent = |()| String::new();
     match invocation {
@@ -185,15 +192,21 @@ fn verb<C: Verbs>(
             netns,
             args,
         } => {
-            let result = connect::add(config, network, attachment, netns, args)?;
+            let result = connect::add(config, network, attachment, netns, args, lender)?;
             Ok(result.to_json(network.version).to_string())
         }
-        Invocation::Del { attachment } => connect::del(config, network, attachment).map(silent),
-        Invocation::Check { attachment, netns } => {
-            config.check(network, attachment, netns).map(silent)
+        Invocation::Del { attachment } => {
+            connect::del(config, network, attachment, lender).map(silent)
         }
-        Invocation::Gc => connect::gc(config, network).map(silent),
-        Invocation::Status => config.status().map(silent),
+        Invocation::Check { attachment, netns } => {
+            config.check(network, attachment, netns)?;
+            connect::check_lent(config, network, attachment, lender).map(silent)
+        }
+        Invocation::Gc => connect::gc(config, network, lender).map(silent),
+        Invocation::Status => {
+            config.status()?;
+            lender.status(network, config.state_folder()).map(silent)
+        }
         Invocation::Version => Ok(String::new()),
     }
 }

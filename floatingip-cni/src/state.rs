@@ -7,4 +7,4 @@ mod record;
 
 pub use folder::{Folder, FolderOf, Remembered, StateError};
 pub use lock::{Lock, LockError};
-pub use record::{End, Endpoint, Function, Hop, HostEnd, Record, Stage, Uplink};
+pub use record::{End, Endpoint, Function, Hop, HostEnd, Lent, Record, Stage, Uplink};

@@ -1,6 +1,7 @@
 //! The orchestrator: engine and store put together. Async without a runtime: the adapter brings the
 //! timer and polls the futures.
 
+mod announced;
 mod operate;
 mod pools;
 mod upkeep;
@@ -9,12 +10,14 @@ mod work;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use thiserror::Error;
 
+pub use announced::Announced;
+use announced::Announcements;
 pub use operate::{AdoptReport, AllocateError, Place, ReleaseError, ReleaseReport};
 pub use pools::PoolReport;
 use work::{Left, Work};
@@ -23,6 +26,7 @@ use crate::engine::{Engine, Progress, Settings, Settled, TooManyFree};
 use crate::fact::World;
 use crate::plan::Plan;
 use crate::query::{Page, Query, Row};
+use crate::request::PodRequest;
 use crate::store::{LoadError, Store};
 use crate::time::Now;
 use crate::times::Times;
@@ -101,6 +105,7 @@ pub struct Orchestrator<S, T, W> {
     world: W,
     limits: Limits,
     left: Mutex<VecDeque<Left>>,
+    announcements: Announcements,
     decisions: Times,
 }
 
@@ -129,6 +134,7 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             world,
             limits,
             left: Mutex::default(),
+            announcements: Announcements::default(),
             decisions: Times::new(Times::FINE),
         })
     }
@@ -222,6 +228,13 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
             Poll::Pending => limit.as_mut().poll(context).map(|()| None),
         })
         .await
+    }
+
+    /// Announces a request that somebody decides who may have to wait for that, for as long as the answer lives: an end
+    /// of its pod or container interface that is told meanwhile refuses it ([`Announced::check`]).
+    /// [`Orchestrator::allocate`] does it by itself.
+    pub fn announce(&self, request: &PodRequest) -> Arc<Announced> {
+        self.announcements.add(request)
     }
 
     /// Refuses to begin anything while too much is uncertain.

@@ -105,8 +105,8 @@ pub enum Refusal {
         /// The address.
         ip: IpAddr,
     },
-    /// The pod has ended already.
-    #[error("pod {pod} (uid {uid}) has ended")]
+    /// The pod has ended already, or the container interface of it that asks.
+    #[error("pod {pod} (uid {uid}) has ended, or this container interface of it")]
     PodEnded {
         /// The pod.
         pod: Name,

@@ -3,12 +3,18 @@
 //! Whether another's lease has run out is judged by how long it was seen unchanged on this machine's
 //! monotonic clock, never by the times written in it. A holder counts its own lease from before it sent the
 //! renewal, so that it stops no later than others begin; the [`Gate`] lets no write start that could outlive it.
+//! The Lease also says where its holder answers, so that others can pass on what they are asked.
 
+mod holder;
+mod release;
+
+use std::pin::pin;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, PostParams};
+use kube::core::Status;
 use kube::{Client, Error};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,6 +22,9 @@ use tracing::{info, warn};
 
 use crate::causes::Causes;
 use crate::store::Gate;
+use release::Release;
+
+pub use holder::{Holder, Places};
 
 /// Which lease, and how long things last. The defaults are 6 s, 4 s and 1 s.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +35,8 @@ pub struct LeaseSettings {
     pub name: String,
     /// Who this process is: a name that no other process has or had.
     pub identity: String,
+    /// Where others reach this process while it holds the lease.
+    pub places: Places,
     /// How long a lease lasts after its last renewal.
     pub duration: Duration,
     /// A holder that could not renew for so long gives up.
@@ -41,6 +52,7 @@ impl LeaseSettings {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             identity,
+            places: Places::default(),
             duration: Duration::from_secs(6),
             renew_within: Duration::from_secs(4),
             retry: Duration::from_secs(1),
@@ -60,7 +72,7 @@ pub enum Leadership {
     #[default]
     Unknown,
     /// Another process.
-    Other(String),
+    Other(Holder),
     /// This process.
     Own,
 }
@@ -88,7 +100,7 @@ pub struct Elector {
 /// What one look at the lease came to.
 enum Turn {
     Held,
-    HeldBy(String),
+    HeldBy(Holder),
 }
 
 impl Elector {
@@ -109,18 +121,18 @@ impl Elector {
         self.state.subscribe()
     }
 
-    /// Competes until `stop`, then closes the gate. The lease itself is left as it is:
-    /// [`Elector::give_up`].
+    /// Competes until `stop`. The lease itself is left as it is: [`Elector::give_up`]. What is being asked of the API
+    /// server then is waited for, for its time limit at most: who gives the lease back has to know its version.
     pub async fn run(&mut self, stop: impl Future<Output = ()>) {
-        let compete = async {
-            loop {
-                self.turn().await;
-                sleep(self.pause()).await;
+        let release = Release::watch(self.leases.clone(), &self.settings.name);
+        let mut stop = pin!(stop);
+        loop {
+            self.turn().await;
+            tokio::select! {
+                () = &mut stop => break,
+                () = sleep(self.pause()) => {}
+                () = release.seen() => {}
             }
-        };
-        tokio::select! {
-            () = stop => {}
-            () = compete => {}
         }
     }
 
@@ -179,9 +191,9 @@ impl Elector {
         if self.announce(now.clone()) {
             match now {
                 Leadership::Other(holder) if led => {
-                    warn!("{holder} leads now, no longer this process")
+                    warn!("{} leads now, no longer this process", holder.identity)
                 }
-                Leadership::Other(holder) => info!("{holder} leads"),
+                Leadership::Other(holder) => info!("{} leads", holder.identity),
                 _ => warn!("no longer leading: the lease could not be renewed in time"),
             }
         }
@@ -228,14 +240,29 @@ impl Elector {
             let made = self.leases.create(&PostParams::default(), &first).await?;
             return self.written(made, begun);
         };
-        let holder = holder(&lease).to_owned();
-        let ours = holder == self.settings.identity;
-        if !ours && !holder.is_empty() && !self.has_run_out(lease.clone(), begun) {
+        let another = self.another(&lease);
+        if let Some(holder) = another
+            && !self.has_run_out(lease.clone(), begun)
+        {
             return Ok(Turn::HeldBy(holder));
         }
         let takeover = self.lease_of(&lease, &self.settings.identity);
-        let written = self.replace(&takeover).await?;
-        self.written(written, begun)
+        match self.replace(&takeover).await {
+            Err(Error::Api(status)) if status.is_conflict() => self.who_was_faster(status).await,
+            written => self.written(written?, begun),
+        }
+    }
+
+    /// Of those who want a free lease all but one find that it has changed.
+    async fn who_was_faster(&self, conflict: Box<Status>) -> Result<Turn, Error> {
+        let lease = self.leases.get(&self.settings.name).await?;
+        let holder = self.another(&lease);
+        holder.map_or(Err(Error::Api(conflict)), |holder| Ok(Turn::HeldBy(holder)))
+    }
+
+    /// Who has a lease, unless that is nobody or this process.
+    fn another(&self, lease: &Lease) -> Option<Holder> {
+        Holder::of(lease).filter(|holder| holder.identity != self.settings.identity)
     }
 
     fn written(&mut self, lease: Lease, begun: Instant) -> Result<Turn, Error> {
@@ -275,11 +302,20 @@ impl Elector {
         let now = Some(MicroTime(jiff::Timestamp::now()));
         let spec = former.spec.clone().unwrap_or_default();
         let same = spec.holder_identity.as_deref() == Some(holder);
+        let mut annotations = former.metadata.annotations.clone().unwrap_or_default();
+        let nowhere = Places::default();
+        let places = if holder.is_empty() {
+            &nowhere
+        } else {
+            &self.settings.places
+        };
+        places.write(&mut annotations);
         let seconds = i32::try_from(self.settings.duration.as_secs()).unwrap_or(i32::MAX);
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.settings.name.clone()),
                 namespace: Some(self.settings.namespace.clone()),
+                annotations: Some(annotations),
                 ..former.metadata.clone()
             },
             spec: Some(LeaseSpec {
@@ -297,12 +333,6 @@ impl Elector {
     fn pause(&self) -> Duration {
         self.settings.retry.mul_f64(0.9 + 0.2 * fastrand::f64())
     }
-}
-
-fn holder(lease: &Lease) -> &str {
-    let spec = lease.spec.as_ref();
-    spec.and_then(|spec| spec.holder_identity.as_deref())
-        .unwrap_or_default()
 }
 
 fn version(lease: &Lease) -> Option<&str> {

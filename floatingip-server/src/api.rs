@@ -18,3 +18,4 @@ pub(crate) mod metrics;
 mod params;
 pub(crate) mod pool;
 mod refused;
+pub(crate) mod token;

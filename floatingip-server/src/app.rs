@@ -14,9 +14,11 @@ use crate::api::error::{no_such_path, panicked, wrong_method};
 use crate::api::extract::BODY_LIMIT;
 use crate::api::metrics::RequestCounters;
 use crate::api::{
-    apps, attachment, documents, explain, guard, health, history, ip, mark, metrics, pool,
+    apps, attachment, documents, explain, guard, health, history, ip, mark, metrics, pool, token,
 };
 use crate::backend::Backend;
+
+pub use crate::api::token::{TokenFile, TokenFileError, Tokens};
 
 /// How the API answers where galaxy-ipam and common sense part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub listen: String,
     /// How long a request may take before it is answered with 503.
     pub timeout: Duration,
+    /// Whose tokens allow to change something; without it everybody may who reaches the API.
+    pub token: Option<TokenFile>,
     /// How many requests of the API are worked on at once; others wait, at most `timeout`.
     pub concurrency: usize,
 }
@@ -47,6 +51,7 @@ impl Default for Settings {
             mode: Mode::Standard,
             listen: "127.0.0.1:32761".to_owned(),
             timeout: Duration::from_secs(30),
+            token: None,
             concurrency: 256,
         }
     }
@@ -88,9 +93,11 @@ pub fn router<B: Backend>(backend: Arc<B>, settings: Settings) -> Router {
         settings,
     });
     let limited = from_fn_with_state(Arc::clone(&api), guard::limit::<B>);
+    let authorized = from_fn_with_state(Arc::clone(&api), token::authorize::<B>);
     let counted = from_fn_with_state(Arc::clone(&api), metrics::count::<B>);
     assemble(api_routes())
         .layer(limited)
+        .layer(authorized)
         .merge(assemble(side_routes()))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)

@@ -134,6 +134,10 @@ pub struct Standalone {
         default_value = "127.0.0.1:32761"
     )]
     pub listen: Listen,
+    /// A file with tokens, one a line: whoever changes something through the API has to name one of them, as
+    /// `Authorization: Bearer TOKEN`. Without it everybody may who reaches the API. Read anew for each change.
+    #[arg(long, value_name = "FILE", env = "FLOATINGIP_API_TOKEN_FILE")]
+    pub api_token_file: Option<PathBuf>,
     /// Answer as galaxy-ipam does where it and common sense part: addresses sort as text, bad pages
     /// are clamped, listings without filter have free addresses too, unknown fields are ignored.
     #[arg(long, env = "FLOATINGIP_GALAXY_COMPAT")]

@@ -8,6 +8,7 @@ mod election;
 mod explain;
 mod front;
 mod latency;
+mod relay;
 mod routes;
 mod surroundings;
 mod verify;
@@ -17,10 +18,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use floatingip_core::orchestrator::Orchestrator;
 use floatingip_k8s::event::Reporter;
 use floatingip_k8s::extender;
 use floatingip_k8s::index::SharedIndex;
+use floatingip_k8s::lease::Places;
 use floatingip_k8s::life;
 use floatingip_k8s::store::{CrdStore, StoreOptions};
 use floatingip_k8s::waiting::{self, Waiting};
@@ -30,17 +33,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::app::{self, Mode, router};
+use crate::api::extract::BODY_LIMIT;
+use crate::app::{self, Mode, TokenFileError, router};
 use crate::args::{Kubernetes, Listen};
 use crate::clock::SystemTimer;
 use crate::desk;
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::Ending;
+use crate::serve::writers;
 use cluster::Cluster;
 use configuration::Follower;
 use election::Election;
 use front::Front;
+use relay::{Port, Relay, Relayed};
 use surroundings::Surroundings;
 
 pub use client::ClientError;
@@ -80,6 +86,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// Nobody could change anything through the API.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// A task has panicked.
     #[error("a part of the server broke down, see above: start it again, and report it")]
     Broken,
@@ -107,6 +116,16 @@ struct Ports {
     api: Listener,
 }
 
+impl Ports {
+    /// Where other processes reach them: at an address that was told, else at the one that they are bound to.
+    fn places(&self, told: Option<IpAddr>) -> Places {
+        Places {
+            extender: self.extender.reached_at(told),
+            api: self.api.reached_at(told),
+        }
+    }
+}
+
 /// Everything that runs, and what answers at the ports.
 struct Process {
     /// They have no end but a panic.
@@ -123,14 +142,16 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
         extender: bind(settings.bind, settings.port).await?,
         api: bind(settings.bind, settings.api_port).await?,
     };
-    let api_settings = api_settings(&settings, &ports.api);
-    let mut process = Process::begin(settings, client);
+    let api_settings = api_settings(&settings, &ports.api).await?;
+    let identity = identity();
+    let places = ports.places(settings.advertise);
+    let mut process = Process::begin(settings, client, &identity, places);
     info!(
         extender = ports.extender.place(),
         api = ports.api.place(),
         "listening"
     );
-    let broken = process.attend(ports, api_settings, ending).await;
+    let broken = process.attend(ports, api_settings, &identity, ending).await;
     process.finish().await;
     if broken {
         return Err(ServeError::Broken);
@@ -140,15 +161,14 @@ async fn serve(settings: Kubernetes) -> Result<(), ServeError> {
 }
 
 impl Process {
-    fn begin(settings: Kubernetes, client: Client) -> Self {
-        let identity = identity();
+    fn begin(settings: Kubernetes, client: Client, identity: &str, places: Places) -> Self {
         let mut tasks = JoinSet::new();
-        let (reporter, publisher) = Reporter::new(client.clone(), identity.clone());
+        let (reporter, publisher) = Reporter::new(client.clone(), identity.to_owned());
         tasks.spawn(publisher.run());
         let follower = Follower::new(&client, &settings, reporter.clone());
         let duty = watch::Sender::default();
         let definitions = watch::Sender::new(Some("not looked at yet".to_owned()));
-        let (gate, election) = Election::begin(&client, &settings, identity);
+        let (gate, election) = Election::begin(&client, &settings, identity, places);
         let options = StoreOptions {
             pool_namespace: settings.access.namespace.clone(),
             ..StoreOptions::default()
@@ -163,6 +183,7 @@ impl Process {
             reporter,
             waiting: Waiting::default(),
             latencies: Arc::default(),
+            relayed: Relayed::default(),
             running: OnceLock::new(),
         });
         tasks.spawn(follower.run());
@@ -187,10 +208,18 @@ impl Process {
     }
 
     /// Serves both ports until the process is told to end, or a part of it broke down: then true.
-    async fn attend(&mut self, ports: Ports, settings: app::Settings, ending: Ending) -> bool {
-        let api = router(Arc::clone(&self.front), settings);
+    async fn attend(
+        &mut self,
+        ports: Ports,
+        settings: app::Settings,
+        identity: &str,
+        ending: Ending,
+    ) -> bool {
+        let relay = |port| Relay::new(Arc::clone(&self.around), port, identity);
+        let pass_on = from_fn_with_state(relay(Port::Api), relay::pass_on::<BODY_LIMIT>);
+        let api = router(Arc::clone(&self.front), settings).layer(pass_on);
         let latencies = Arc::clone(&self.around.latencies);
-        let extender = routes::routes(Arc::clone(&self.front), latencies);
+        let extender = routes::routes(Arc::clone(&self.front), latencies, &relay(Port::Extender));
         let (end, ended) = watch::channel(false);
         let limits = connection::Limits::default();
         let serving = async {
@@ -234,22 +263,19 @@ async fn told(mut ended: watch::Receiver<bool>) {
     let _ = ended.wait_for(|ended| *ended).await;
 }
 
-fn api_settings(settings: &Kubernetes, listener: &Listener) -> app::Settings {
-    if listener.is_open_to_others() {
-        warn!(
-            "the API is open to every host that reaches {}: whoever does can release addresses; let only \
-             trusted hosts through",
-            listener.place()
-        );
-    }
-    app::Settings {
+async fn api_settings(
+    settings: &Kubernetes,
+    listener: &Listener,
+) -> Result<app::Settings, TokenFileError> {
+    Ok(app::Settings {
         mode: match settings.galaxy_compat {
             true => Mode::Galaxy,
             false => Mode::Standard,
         },
         listen: listener.host(),
+        token: writers::tokens(settings.api_token_file.as_deref(), listener).await?,
         ..app::Settings::default()
-    }
+    })
 }
 
 /// A name that no other process has or had: of the machine, or pod, and a random number.

@@ -4,3 +4,4 @@
 pub(crate) mod connection;
 pub(crate) mod listen;
 pub(crate) mod signals;
+pub(crate) mod writers;

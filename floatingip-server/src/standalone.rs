@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
-use crate::app::{self, Mode, router};
+use crate::app::{self, Mode, TokenFileError, router};
 use crate::args::{Listen, Standalone};
 use crate::clock::SystemTimer;
 use crate::desk::{self, Writes};
@@ -31,6 +31,7 @@ use crate::filling;
 use crate::serve::connection;
 use crate::serve::listen::{self, Listener};
 use crate::serve::signals::{Ending, Hangups};
+use crate::serve::writers;
 use crate::store::{Apps, EmbeddedStore, OpenError};
 use backups::{Backups, Tally};
 use configuration::{ConfigurationError, Follow, Source, Status};
@@ -65,6 +66,9 @@ pub enum ServeError {
     /// The folder with the addresses cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Nobody could change anything.
+    #[error(transparent)]
+    Tokens(#[from] TokenFileError),
     /// What is in it cannot be read.
     #[error("the addresses cannot be read")]
     Load(#[from] LoadError),
@@ -119,7 +123,7 @@ async fn serve(settings: Standalone) -> Result<(), ServeError> {
     let listener = bind(&settings.listen).await?;
     let tally = Tally::default();
     let desk = Arc::new(desk_of(&core, seen, tally.clone()));
-    let app = router(Arc::clone(&desk), api_settings(&settings, &listener));
+    let app = router(Arc::clone(&desk), api_settings(&settings, &listener).await?);
     let ending = Ending::hear()?;
     let backups = Backups::open(&settings.data_dir, core.store().copier(), tally);
     info!(
@@ -231,24 +235,21 @@ async fn bind(place: &Listen) -> Result<Listener, ServeError> {
     })
 }
 
-fn api_settings(settings: &Standalone, listener: &Listener) -> app::Settings {
+async fn api_settings(
+    settings: &Standalone,
+    listener: &Listener,
+) -> Result<app::Settings, TokenFileError> {
     let mode = if settings.galaxy_compat {
         Mode::Galaxy
     } else {
         Mode::Standard
     };
-    if listener.is_open_to_others() {
-        warn!(
-            "the API is open to every host that reaches {}: whoever does can release addresses; \
-             listen at 127.0.0.1 or unix:PATH, or let only trusted hosts through",
-            listener.place()
-        );
-    }
-    app::Settings {
+    Ok(app::Settings {
         mode,
         listen: listener.host(),
+        token: writers::tokens(settings.api_token_file.as_deref(), listener).await?,
         ..app::Settings::default()
-    }
+    })
 }
 
 /// Looks after what no request looks after.

@@ -27,6 +27,8 @@ pub struct ServerPlan {
     api_port: u16,
     bind: IpAddr,
     arguments: Vec<String>,
+    /// Instead of the administrator's, for a server that installs nothing.
+    kubeconfig: Option<PathBuf>,
 }
 
 impl ServerPlan {
@@ -41,6 +43,7 @@ impl ServerPlan {
             api_port: port::free()?,
             bind: Ipv4Addr::LOCALHOST.into(),
             arguments: Vec::new(),
+            kubeconfig: None,
         })
     }
 
@@ -60,6 +63,13 @@ impl ServerPlan {
     #[must_use]
     pub fn arg(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// As it is deployed: with the rights of this kubeconfig, and definitions that somebody else has installed.
+    #[must_use]
+    pub fn with_rights_of(mut self, kubeconfig: impl Into<PathBuf>) -> Self {
+        self.kubeconfig = Some(kubeconfig.into());
         self
     }
 
@@ -86,13 +96,17 @@ impl ServerPlan {
         let log = plane
             .folder()
             .join(format!("floatingip-server-{}.log", self.port));
+        let (kubeconfig, installs) = match &self.kubeconfig {
+            Some(kubeconfig) => (kubeconfig.clone(), None),
+            None => (plane.kubeconfig(), Some("--install-crds")),
+        };
         let launch = Launch::new(&self.binary, log)
             .arg("kubernetes")
-            .flag("kubeconfig", plane.kubeconfig())
+            .flag("kubeconfig", kubeconfig)
             .flag("bind", self.bind.to_string())
             .flag("port", self.port.to_string())
             .flag("api-port", self.api_port.to_string())
-            .arg("--install-crds")
+            .args(installs)
             .args(&self.arguments)
             .env("NO_COLOR", "1");
         Ok(Server {

@@ -1,14 +1,18 @@
 //! `ADD`.
 
+use std::path::Path;
+
 use super::act::{Broken, carry_out};
-use super::addresses::addresses;
+use super::addresses::{bound, no_address};
 use super::conflict::Conflict;
+use super::lender::Lender;
 use super::plan::{Connects, Plan, Wish};
-use super::release::left_over;
+use super::release::{left_over, undo};
 use super::spaces::Spaces;
+use crate::ipam::Taker;
 use crate::link::Netns;
-use crate::spec::{Args, Attachment, CniResult, Code, Failure, Network};
-use crate::state::{Folder, Lock, Record, Stage};
+use crate::spec::{Args, Attachment, CniResult, Code, Failure, IpInfos, Network, NetworkName};
+use crate::state::{Folder, Lent, Lock, Record, Stage};
 
 /// Connects a container.
 ///
@@ -18,10 +22,21 @@ pub fn add<C: Connects>(
     config: &C,
     network: &Network,
     attachment: &Attachment,
-    netns: &std::path::Path,
+    netns: &Path,
     args: &Args,
+    lender: &Lender,
 ) -> Result<CniResult, Failure> {
-    let infos = addresses(network, args)?;
+    let mut node = Node {
+        spaces: Spaces::open(netns)?,
+        records: config.records(),
+        lender,
+    };
+    let taker = Taker {
+        network,
+        attachment,
+        args,
+    };
+    let (infos, lent) = node.addresses(config, &taker, netns)?;
     let wish = Wish {
         config,
         network,
@@ -29,39 +44,123 @@ pub fn add<C: Connects>(
         netns,
         infos: &infos,
     };
-    let mut node = Node {
-        spaces: Spaces::open(netns)?,
-        records: config.records(),
-    };
-    let plan = node.prepare(&wish)?;
-    match node.settle(config, &plan) {
-        Ok(()) => Ok(plan.result),
-        Err(failure) => Err(node.give_up(config, &plan.record, failure)),
-    }
+    node.connect(&wish, lent)
 }
 
-/// Both namespaces, and what is remembered.
-struct Node {
+/// Both namespaces, what is remembered, and who lends addresses.
+struct Node<'a> {
     spaces: Spaces,
     records: Folder,
+    lender: &'a Lender,
 }
 
-impl Node {
+impl Node<'_> {
+    /// Those that the pod was bound with, else such as the IPAM plugin lends: that is written down before it is asked.
+    fn addresses<C: Connects>(
+        &mut self,
+        config: &C,
+        taker: &Taker<'_>,
+        netns: &Path,
+    ) -> Result<(IpInfos, Option<Lent>), Failure> {
+        if let Some(infos) = bound(taker.network, taker.args)? {
+            return Ok((infos, None));
+        }
+        let lent = self.lender.loan().ok_or_else(no_address)?;
+        self.lender.find(&lent)?;
+        self.begin(config, taker, netns, &lent)?;
+        match self.lender.lend(config, taker, &lent) {
+            Ok(infos) => Ok((infos, Some(lent))),
+            Err(failure) => Err(self.not_lent(config, taker, &lent, failure)),
+        }
+    }
+
+    fn begin<C: Connects>(
+        &mut self,
+        config: &C,
+        taker: &Taker<'_>,
+        netns: &Path,
+        lent: &Lent,
+    ) -> Result<(), Failure> {
+        self.records.make()?;
+        let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+        self.clear(config, &taker.network.name, taker.attachment)?;
+        Ok(self.records.write(&Record {
+            network: taker.network.name.clone(),
+            container: taker.attachment.container.clone(),
+            interface: taker.attachment.interface.clone(),
+            netns: netns.to_owned(),
+            space: self.spaces.container.netns().map(Netns::identity),
+            stage: Stage::Begun,
+            lent: Some(lent.clone()),
+            endpoints: Vec::new(),
+        })?)
+    }
+
+    fn not_lent<C: Connects>(
+        &self,
+        config: &C,
+        taker: &Taker<'_>,
+        lent: &Lent,
+        failure: Failure,
+    ) -> Failure {
+        let folder = config.state_folder();
+        let name = &taker.network.name;
+        if !self.lender.lent_nothing(taker, lent, folder) {
+            return self.give_up(config, name, taker.attachment, failure);
+        }
+        match self.records.forget(name, taker.attachment) {
+            Ok(()) => failure,
+            Err(error) => failure.and(error),
+        }
+    }
+
+    fn connect<C: Connects>(
+        &mut self,
+        wish: &Wish<'_, C>,
+        lent: Option<Lent>,
+    ) -> Result<CniResult, Failure> {
+        let Wish {
+            config,
+            network,
+            attachment,
+            ..
+        } = wish;
+        let is_lent = lent.is_some();
+        let failure = match self.prepare(wish, lent) {
+            Ok(plan) => match self.settle(*config, &plan) {
+                Ok(()) => return Ok(plan.result),
+                Err(failure) => failure,
+            },
+            Err(failure) if is_lent => failure,
+            Err(failure) => return Err(failure),
+        };
+        Err(self.give_up(*config, &network.name, attachment, failure))
+    }
+
     /// Under the node's lock: decides, writes down what is going to be made, and makes the links.
-    fn prepare<C: Connects>(&mut self, wish: &Wish<'_, C>) -> Result<Plan, Failure> {
+    fn prepare<C: Connects>(
+        &mut self,
+        wish: &Wish<'_, C>,
+        lent: Option<Lent>,
+    ) -> Result<Plan, Failure> {
+        let name = &wish.network.name;
         self.records.make()?;
         let _lock = Lock::take(wish.config.state_folder(), Lock::PATIENCE)?;
-        self.clear(wish)?;
+        let is_lent = lent.is_some();
+        if !is_lent {
+            self.clear(wish.config, name, wish.attachment)?;
+        }
         let mut plan = C::decide(wish, &mut self.spaces)?;
         plan.record.space = self.spaces.container.netns().map(Netns::identity);
+        plan.record.lent = lent;
         self.records.write(&plan.record)?;
         if let Err(broken) = carry_out(
             &plan.prepare,
             &mut self.spaces.host,
             &mut self.spaces.container,
         ) {
-            if broken.left.is_empty() {
-                self.records.forget(&wish.network.name, wish.attachment)?;
+            if broken.left.is_empty() && !is_lent {
+                self.records.forget(name, wish.attachment)?;
             }
             return Err(told(broken));
         }
@@ -69,20 +168,24 @@ impl Node {
     }
 
     /// Removes what an `ADD` of the same attachment left that did not come to its end.
-    fn clear<C: Connects>(&mut self, wish: &Wish<'_, C>) -> Result<(), Failure> {
-        let name = &wish.network.name;
-        match self.records.read(name, wish.attachment)? {
+    fn clear<C: Connects>(
+        &mut self,
+        config: &C,
+        name: &NetworkName,
+        attachment: &Attachment,
+    ) -> Result<(), Failure> {
+        match self.records.read(name, attachment)? {
             None => Ok(()),
             Some(record) if record.stage == Stage::Done => Err(Failure::new(
                 Code::InvalidEnvironment,
                 format!(
-                    "{} is connected to {name} already: call DEL first; nothing was changed",
-                    wish.attachment
+                    "{attachment} is connected to {name} already: call DEL first; nothing was changed"
                 ),
             )),
             Some(record) => {
-                wish.config.release(&record, &mut self.spaces.host)?;
-                Ok(self.records.forget(name, wish.attachment)?)
+                config.release(&record, &mut self.spaces.host)?;
+                self.lender.take_back(&record, config.state_folder())?;
+                Ok(self.records.forget(name, attachment)?)
             }
         }
     }
@@ -95,7 +198,7 @@ impl Node {
             self.spaces.await_uplinks(&plan.record)?;
         }
         if let Some(neighbour) = self.spaces.ask(&plan.probes)? {
-            return Err(in_use(config, plan, neighbour));
+            return Err(self.in_use(config, plan, neighbour));
         }
         carry_out(
             &plan.finish,
@@ -104,7 +207,7 @@ impl Node {
         )
         .map_err(told)?;
         if let Some(ip) = self.spaces.await_ipv6(&plan.record)? {
-            return Err(in_use(config, plan, ip));
+            return Err(self.in_use(config, plan, ip));
         }
         self.spaces.await_carriers(&plan.carriers)?;
         self.spaces.announce(plan);
@@ -117,27 +220,31 @@ impl Node {
         Ok(self.records.write(&record)?)
     }
 
-    /// Takes the links away again.
-    fn give_up<C: Connects>(&mut self, config: &C, record: &Record, failure: Failure) -> Failure {
-        let lock = Lock::take(config.state_folder(), Lock::PATIENCE);
-        if let Err(error) = lock {
-            return failure.and(format!("nothing was undone: {error}; DEL does it"));
-        }
-        if let Err(error) = config.release(record, &mut self.spaces.host) {
-            return failure.and(left_over(&error));
-        }
-        match self.records.forget(&record.network, &record.attachment()) {
+    /// Takes the links away again, and gives addresses back that were lent.
+    fn give_up<C: Connects>(
+        &self,
+        config: &C,
+        network: &NetworkName,
+        attachment: &Attachment,
+        failure: Failure,
+    ) -> Failure {
+        match undo(config, network, attachment, self.lender) {
             Ok(()) => failure,
-            Err(error) => failure.and(error.to_string()),
+            Err(error) => failure.and(left_over(&error)),
         }
     }
-}
 
-fn in_use<C: Connects>(config: &C, plan: &Plan, conflict: impl Into<Conflict>) -> Failure {
-    let server = config.server();
-    conflict
-        .into()
-        .failure(server.as_ref(), &plan.record.network)
+    fn in_use<C: Connects>(
+        &self,
+        config: &C,
+        plan: &Plan,
+        conflict: impl Into<Conflict>,
+    ) -> Failure {
+        let server = config.server().or_else(|| self.lender.server());
+        conflict
+            .into()
+            .failure(server.as_ref(), &plan.record.network)
+    }
 }
 
 fn told(broken: Broken) -> Failure {

@@ -9,16 +9,10 @@ pub(crate) fn bound(network: &Network, args: &Args) -> Result<Option<IpInfos>, F
     Ok(found.map_or_else(|| network.annotated(), |infos| Ok(Some(infos)))?)
 }
 
-/// There have to be some.
-pub(super) fn addresses(network: &Network, args: &Args) -> Result<IpInfos, Failure> {
-    bound(network, args)?.ok_or_else(|| match &network.ipam {
-        Some(kind) => Failure::new(
-            Code::UnsupportedField,
-            format!("CNI_ARGS has no ipinfos, and addresses of the IPAM plugin {kind} are not supported"),
-        ),
-        None => Failure::new(
-            Code::InvalidEnvironment,
-            "the pod has no floating IP: CNI_ARGS has no ipinfos, nor has a pod annotation of runtimeConfig; does it request tke.cloud.tencent.com/eni-ip, and was it bound by the floating-IP scheduler extender?",
-        ),
-    })
+/// Nobody bound the pod, and no IPAM plugin lends addresses.
+pub(super) fn no_address() -> Failure {
+    Failure::new(
+        Code::InvalidEnvironment,
+        "the pod has no floating IP: CNI_ARGS has no ipinfos, nor has a pod annotation of runtimeConfig; does it request tke.cloud.tencent.com/eni-ip, and was it bound by the floating-IP scheduler extender?",
+    )
 }

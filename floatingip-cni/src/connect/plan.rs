@@ -21,6 +21,9 @@ pub trait Connects: Sized {
     /// The server that hears of an address that somebody else uses, where there is one.
     fn server(&self) -> Option<Server>;
 
+    /// The VLAN of addresses that an IPAM plugin lends which knows of none; 0: untagged.
+    fn vlan(&self) -> u16;
+
     /// Decides an `ADD`, under the node's lock.
     ///
     /// # Errors
@@ -99,6 +102,7 @@ impl<C> Wish<'_, C> {
             netns: self.netns.to_owned(),
             space: None,
             stage: Stage::Begun,
+            lent: None,
             endpoints,
         }
     }

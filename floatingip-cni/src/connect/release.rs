@@ -1,30 +1,49 @@
 //! `DEL` and `GC`: undoing what was written down.
 
+use super::lender::Lender;
 use super::plan::Connects;
 use crate::link::{Kernel, Netns};
-use crate::spec::{Attachment, Failure, Network};
+use crate::spec::{Attachment, Failure, Network, NetworkName};
 use crate::state::{Lock, Record};
 
 /// `DEL`: what was made for this attachment is no longer there, and nothing else is touched. Needs neither namespace
 /// nor device, and may be called as often as one likes.
 ///
 /// # Errors
-/// The kernel refuses to remove a link, or the record cannot be read.
+/// The kernel refuses to remove a link, the record cannot be read, or the IPAM plugin does not take addresses back.
 pub fn del<C: Connects>(
     config: &C,
     network: &Network,
     attachment: &Attachment,
+    lender: &Lender,
+) -> Result<(), Failure> {
+    match config.records().read(&network.name, attachment)? {
+        None => lender.take_back_unknown(&network.name, attachment, config.state_folder()),
+        Some(_) => undo(config, &network.name, attachment, lender),
+    }
+}
+
+/// The links under the node's lock; then, without it, as an IPAM plugin may take long, the addresses; then it is
+/// forgotten.
+pub(super) fn undo<C: Connects>(
+    config: &C,
+    network: &NetworkName,
+    attachment: &Attachment,
+    lender: &Lender,
 ) -> Result<(), Failure> {
     let records = config.records();
-    if records.read(&network.name, attachment)?.is_none() {
+    let lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+    let Some(record) = records.read(network, attachment)? else {
         return Ok(());
+    };
+    config.release(&record, &mut Kernel::here()?)?;
+    if record.lent.is_none() {
+        return Ok(records.forget(network, attachment)?);
     }
+    drop(lock);
+    lender.take_back(&record, config.state_folder())?;
     let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
-    if let Some(record) = records.read(&network.name, attachment)? {
-        config.release(&record, &mut Kernel::here()?)?;
-        records.forget(&network.name, attachment)?;
-    }
-    Ok(())
+    Ok(records.forget(network, attachment)?)
 }
 
 /// `GC`: as `DEL` for every attachment of this network that is not listed. Goes on after a failure. Without a list
@@ -32,7 +51,7 @@ pub fn del<C: Connects>(
 ///
 /// # Errors
 /// An attachment could not be undone, or its record not be read; the first one is told.
-pub fn gc<C: Connects>(config: &C, network: &Network) -> Result<(), Failure> {
+pub fn gc<C: Connects>(config: &C, network: &Network, lender: &Lender) -> Result<(), Failure> {
     let Some(valid) = network.valid() else {
         return Ok(());
     };
@@ -41,12 +60,13 @@ pub fn gc<C: Connects>(config: &C, network: &Network) -> Result<(), Failure> {
     for record in config.records().all(&network.name)? {
         let undone = match record {
             Ok(record) if is_valid(&record) => continue,
-            Ok(record) => del(config, network, &record.attachment()),
+            Ok(record) => undo(config, &network.name, &record.attachment(), lender),
             Err(error) => Err(error.into()),
         };
         failed.extend(undone.err());
     }
     failed.extend(tidy(config, network).err());
+    failed.extend(lender.collect(network, config.state_folder()).err());
     let others = failed.len().saturating_sub(1);
     match failed.into_iter().next() {
         None => Ok(()),

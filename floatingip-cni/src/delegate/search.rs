@@ -8,7 +8,7 @@ use super::call::Delegate;
 use super::error::DelegateError;
 
 /// The folders of `CNI_PATH`, in their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchPath {
     text: String,
 }

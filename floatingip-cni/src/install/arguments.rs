@@ -11,14 +11,16 @@ use crate::spec::{InterfaceName, NameError, UnknownVersion, Version};
 
 /// How the program is called by hand.
 pub const USAGE: &str = "\
-usage: floatingip-cni install (--device DEV [--cni-version 1.0.0] | --conflist FILE) [FOLDERS]
+usage: floatingip-cni install (--device DEV | --network-conf FILE) [--cni-version 1.0.0] [FOLDERS]
+       floatingip-cni install --conflist FILE [FOLDERS]
        floatingip-cni uninstall [FOLDERS]
 
 install puts this program, the plugins' names and a conflist on a node; uninstall takes them away again.
 
-  --device DEV          the node's link to the network, for the built-in conflist
-  --cni-version 1.0.0   the built-in conflist's version: what the runtime takes
-  --conflist FILE       this one instead of the built-in one
+  --device DEV          the node's link to the network: each pod gets its floating IP there
+  --network-conf FILE   galaxy's file on the node: each pod gets the networks that it names, or the usual ones
+  --cni-version 1.0.0   the conflist's version: what the runtime takes
+  --conflist FILE       this conflist instead of a built-in one
 
 FOLDERS:
   --bin-dir /opt/cni/bin                where the runtime looks for plugins
@@ -28,7 +30,7 @@ FOLDERS:
 A runtime calls the plugins by their names, with CNI_COMMAND in the environment.";
 
 const FOLDERS: [&str; 3] = ["--bin-dir", "--conf-dir", "--conf-name"];
-const SOURCES: [&str; 3] = ["--device", "--cni-version", "--conflist"];
+const SOURCES: [&str; 4] = ["--device", "--network-conf", "--cni-version", "--conflist"];
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +67,17 @@ pub struct Node {
 pub enum Source {
     /// A file.
     File(PathBuf),
-    /// The built-in one.
+    /// The built-in one for floating IPs alone.
     BuiltIn {
         /// The node's link to the network.
         device: InterfaceName,
+        /// The conflist's version.
+        version: Version,
+    },
+    /// The built-in one with networks for each pod.
+    Networks {
+        /// Galaxy's configuration, which need not be there yet.
+        file: PathBuf,
         /// The conflist's version.
         version: Version,
     },
@@ -90,8 +99,16 @@ pub enum UsageError {
     #[error("{0} is there twice")]
     Twice(&'static str),
     /// The built-in conflist without the device, which nobody can guess.
-    #[error("--device is missing: name the node's link to the network, or a file with --conflist")]
+    #[error(
+        "--device is missing: name the node's link to the network, galaxy's file with --network-conf, or a conflist with --conflist"
+    )]
     NoDevice,
+    /// Two built-in conflists.
+    #[error("--device and --network-conf are for two conflists: give one of them")]
+    Either,
+    /// A file that other processes would look for elsewhere.
+    #[error("--network-conf {0:?} does not begin with a slash")]
+    Relative(PathBuf),
     /// An option of the built-in conflist beside a file.
     #[error("{0} is for the built-in conflist: write it into the file that --conflist names")]
     Both(&'static str),
@@ -118,7 +135,9 @@ impl Command {
         }
         let (command, words) = words.split_first().ok_or(UsageError::NoCommand)?;
         match command.as_str() {
-            "install" => Options::read(words, &[FOLDERS, SOURCES].concat())?.install(),
+            "install" => {
+                Options::read(words, &[FOLDERS.as_slice(), SOURCES.as_slice()].concat())?.install()
+            }
             "uninstall" => Options::read(words, &FOLDERS)?.uninstall(),
             "help" => Ok(Self::Help),
             other => Err(UsageError::Unknown(other.to_owned())),
@@ -137,6 +156,10 @@ impl Source {
             Self::BuiltIn { device, version } => {
                 let path = PathBuf::from("the built-in conflist");
                 (path, Conflist::built_in(device, *version))
+            }
+            Self::Networks { file, version } => {
+                let path = PathBuf::from("the built-in conflist");
+                (path, Conflist::with_networks(file, *version))
             }
         };
         Conflist::check(bytes).map_err(|error| InstallError::Conflist { path, error })
@@ -196,13 +219,19 @@ impl Options {
     }
 
     fn built_in(&mut self) -> Result<Source, UsageError> {
-        let device = self.0.remove("--device").ok_or(UsageError::NoDevice)?;
         let version = self.0.remove("--cni-version");
-        let version = version.map_or(Ok(Version::V1_0_0), |version| version.parse());
-        Ok(Source::BuiltIn {
-            device: device.parse()?,
-            version: version?,
-        })
+        let version = version.map_or(Ok(Version::V1_0_0), |version| version.parse())?;
+        let file = self.0.remove("--network-conf").map(PathBuf::from);
+        match (self.0.remove("--device"), file) {
+            (None, None) => Err(UsageError::NoDevice),
+            (Some(_), Some(_)) => Err(UsageError::Either),
+            (None, Some(file)) if file.is_relative() => Err(UsageError::Relative(file)),
+            (None, Some(file)) => Ok(Source::Networks { file, version }),
+            (Some(device), None) => {
+                let device = device.parse()?;
+                Ok(Source::BuiltIn { device, version })
+            }
+        }
     }
 
     fn node(mut self) -> Result<Node, UsageError> {
@@ -249,6 +278,15 @@ mod tests {
         };
         assert_eq!(parse("install --device eth1"), Ok(asked.clone()));
         assert_eq!(parse("install --device=eth1"), Ok(asked));
+        let networks = Command::Install {
+            node: node.clone(),
+            source: Source::Networks {
+                file: "/etc/galaxy/galaxy.json".into(),
+                version: Version::V1_1_0,
+            },
+        };
+        let line = "install --network-conf /etc/galaxy/galaxy.json --cni-version 1.1.0";
+        assert_eq!(parse(line), Ok(networks));
         assert_eq!(parse("uninstall"), Ok(Command::Uninstall { node }));
         assert_eq!(parse("install --help"), Ok(Command::Help));
     }
@@ -265,6 +303,15 @@ mod tests {
             ("install --device a/b", "--device \"a/b\""),
             ("install --device eth1 --cni-version 2.0.0", "\"2.0.0\""),
             ("install --conflist f --device eth1", "--device is for"),
+            (
+                "install --conflist f --network-conf /g",
+                "--network-conf is for",
+            ),
+            (
+                "install --device eth1 --network-conf /g",
+                "give one of them",
+            ),
+            ("install --network-conf galaxy.json", "\"galaxy.json\""),
             ("install --device eth1 --bin /x", "\"--bin\""),
             ("uninstall --device eth1", "\"--device\""),
             ("uninstall --conf-name ../x.conflist", "../x.conflist"),

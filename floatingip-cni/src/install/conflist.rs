@@ -1,5 +1,7 @@
 //! The conflist: the built-in one, and whether the plugin takes one.
 
+use std::path::Path;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -46,6 +48,20 @@ impl Conflist {
             "device": device,
             "capabilities": { "io.kubernetes.cri.pod-annotations": true },
         });
+        Self::of_one(version, &plugin)
+    }
+
+    /// The one with networks for each pod, which galaxy's file on the node has.
+    pub(super) fn with_networks(file: &Path, version: Version) -> Vec<u8> {
+        let plugin = json!({
+            "type": Plugin::Meta.name(),
+            "networkConfFile": file,
+            "capabilities": { "io.kubernetes.cri.pod-annotations": true },
+        });
+        Self::of_one(version, &plugin)
+    }
+
+    fn of_one(version: Version, plugin: &Value) -> Vec<u8> {
         let list = json!({ "cniVersion": version, "name": "floatingip", "plugins": [plugin] });
         format!("{list:#}\n").into_bytes()
     }
@@ -119,6 +135,9 @@ mod tests {
         let device = "eth1".parse().unwrap();
         for version in Version::ALL {
             let bytes = Conflist::built_in(&device, *version);
+            assert!(Conflist::is_ours(&bytes));
+            Conflist::check(bytes).unwrap();
+            let bytes = Conflist::with_networks(Path::new("/etc/galaxy/galaxy.json"), *version);
             assert!(Conflist::is_ours(&bytes));
             Conflist::check(bytes).unwrap();
         }

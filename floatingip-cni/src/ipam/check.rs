@@ -16,7 +16,7 @@ const ASKING: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// There is a difference, or the server does not answer.
-pub(super) fn check(
+pub(crate) fn check(
     config: &IpamConfig,
     network: &Network,
     attachment: &Attachment,

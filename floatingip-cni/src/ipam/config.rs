@@ -1,7 +1,7 @@
 //! The section `ipam` of a network configuration.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub struct Section {
 }
 
 /// The fields. One that is not known is refused: a misspelt policy would let addresses go.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct IpamConfig {
     /// The plugin's name.
@@ -58,8 +58,8 @@ pub struct IpamConfig {
     pub vlan: u16,
     /// Give addresses of any VLAN.
     pub ignore_vlan: bool,
-    /// Where it is kept what was given; the folder of the main plugins of floatingip by default.
-    pub state_folder: PathBuf,
+    /// Where it is kept what was given; absent: where the main plugins of floatingip keep what they make.
+    pub state_folder: Option<PathBuf>,
 }
 
 /// An app, as the server's API names it.
@@ -87,32 +87,9 @@ pub struct StaticRoute {
     pub gw: Option<IpAddr>,
 }
 
-impl Default for IpamConfig {
-    fn default() -> Self {
-        Self {
-            kind: String::new(),
-            server_url: None,
-            token_file: None,
-            node_name: String::new(),
-            node_ips: Vec::new(),
-            namespace: String::new(),
-            policy: String::new(),
-            app: None,
-            pool: String::new(),
-            count: None,
-            ip_families: Vec::new(),
-            request_ip_range: Vec::new(),
-            routes: None,
-            vlan: 0,
-            ignore_vlan: false,
-            state_folder: PathBuf::from(Folder::USUAL),
-        }
-    }
-}
-
 impl IpamConfig {
     /// The server that addresses come from, where there is one.
-    pub(super) fn server(&self) -> Option<Server> {
+    pub(crate) fn server(&self) -> Option<Server> {
         Server::configured(self.server_url.as_ref(), self.token_file.as_ref())
     }
 
@@ -125,8 +102,16 @@ impl IpamConfig {
     }
 
     /// What was given.
-    pub(super) fn leases(&self) -> FolderOf<Lease> {
-        FolderOf::at(self.state_folder.join("ipam"))
+    pub(crate) fn leases(&self) -> FolderOf<Lease> {
+        let folder = self.state_folder.as_deref();
+        let folder = folder.unwrap_or_else(|| Path::new(Folder::USUAL));
+        FolderOf::at(folder.join("ipam"))
+    }
+
+    /// In that folder, unless it says another one.
+    pub(crate) fn kept_in(mut self, folder: &Path) -> Self {
+        self.state_folder.get_or_insert_with(|| folder.to_owned());
+        self
     }
 
     /// An IPAM plugin makes no VLAN: the main plugin has to connect to that of the addresses.

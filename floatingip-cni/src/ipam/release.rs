@@ -21,7 +21,15 @@ pub(super) fn del(
     network: &Network,
     attachment: &Attachment,
 ) -> Result<(), Failure> {
-    let network = &network.name;
+    end(config, &network.name, attachment)
+}
+
+/// The same by the network's name.
+pub(crate) fn end(
+    config: &IpamConfig,
+    network: &NetworkName,
+    attachment: &Attachment,
+) -> Result<(), Failure> {
     let leases = config.leases();
     let lease = leases.read(network, attachment)?;
     tell(config, network, attachment, lease.as_ref())?;
@@ -53,7 +61,7 @@ fn tell(
 ///
 /// # Errors
 /// An end could not be told, or a record not be read; the first one is told.
-pub(super) fn gc(config: &IpamConfig, network: &Network) -> Result<(), Failure> {
+pub(crate) fn gc(config: &IpamConfig, network: &Network) -> Result<(), Failure> {
     let Some(valid) = network.valid() else {
         return Ok(());
     };

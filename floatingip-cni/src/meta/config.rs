@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::catalogue::{Catalogue, CatalogueError, WireCatalogue};
 use super::record::Joined;
+use crate::plugin::Plugin;
 use crate::spec::{Code, Failure};
 use crate::state::{Folder, FolderOf};
 
@@ -62,7 +63,14 @@ impl MetaConfig {
         if self.inline.is_absent() && !self.file.as_os_str().is_empty() {
             return Ok(());
         }
-        Ok(self.catalogue()?.usual().map(drop)?)
+        let catalogue = self.catalogue()?;
+        catalogue.usual()?;
+        for network in catalogue.all() {
+            if let Some(own) = Plugin::of_type(&network.kind) {
+                own.check_config(Value::from(network.config.clone()).to_string().as_bytes())?;
+            }
+        }
+        Ok(())
     }
 
     /// The kubeconfig, if there is to be one: that which is named, whether it is there or not, or the usual one where

@@ -39,6 +39,8 @@ pub struct SriovConfig {
     pub gratuitous_arp_request: bool,
     /// Ask whether an address is free before it is used.
     pub duplicate_address_probe: bool,
+    /// The VLAN of addresses that an IPAM plugin lends which knows of none.
+    pub vlan: u16,
     /// The server that hears of addresses that somebody else uses.
     #[serde(rename = "serverURL", deserialize_with = "server::optional")]
     pub server_url: Option<ServerUrl>,
@@ -60,6 +62,7 @@ impl Default for SriovConfig {
             max_tx_rate: None,
             gratuitous_arp_request: false,
             duplicate_address_probe: true,
+            vlan: 0,
             server_url: None,
             token_file: None,
             state_folder: PathBuf::from(Folder::USUAL),
@@ -105,6 +108,10 @@ impl Connects for SriovConfig {
 
     fn server(&self) -> Option<Server> {
         Server::configured(self.server_url.as_ref(), self.token_file.as_ref())
+    }
+
+    fn vlan(&self) -> u16 {
+        self.vlan
     }
 
     fn decide(wish: &Wish<'_>, spaces: &mut Spaces) -> Result<Plan, Failure> {

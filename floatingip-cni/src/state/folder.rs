@@ -288,6 +288,7 @@ mod tests {
             netns: PathBuf::from("/run/netns/c1"),
             space: None,
             stage: Stage::Begun,
+            lent: None,
             endpoints: Vec::new(),
         }
     }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::folder::Remembered;
 use crate::link::{Identity, Mac, Setting};
+use crate::plugin::Plugin;
 use crate::spec::{Attachment, ContainerId, InterfaceName, NetworkName};
 
 /// What an `ADD` made, or was about to make.
@@ -27,8 +29,30 @@ pub struct Record {
     pub space: Option<Identity>,
     /// How far the `ADD` came.
     pub stage: Stage,
+    /// Who lent the addresses; none: the pod was bound with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lent: Option<Lent>,
     /// The interfaces.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// The IPAM plugin that lent addresses, and what it has to be told to take them back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lent {
+    /// Its type.
+    pub kind: String,
+    /// The network configuration, without what was passing: annotations and former results.
+    pub config: Value,
+    /// `CNI_ARGS`.
+    pub args: String,
+}
+
+impl Lent {
+    /// Is it this program's own plugin?
+    pub fn is_own(&self) -> bool {
+        self.kind == Plugin::Ipam.name()
+    }
 }
 
 /// How far an `ADD` came.

@@ -46,6 +46,8 @@ pub struct VlanConfig {
     pub mtu: Option<u32>,
     /// Ask whether an address is free before it is used.
     pub duplicate_address_probe: bool,
+    /// The VLAN of addresses that an IPAM plugin lends which knows of none.
+    pub vlan: u16,
     /// The server that hears of addresses that somebody else uses.
     #[serde(rename = "serverURL", deserialize_with = "server::optional")]
     pub server_url: Option<ServerUrl>,
@@ -84,6 +86,7 @@ impl Default for VlanConfig {
             gratuitous_arp_request: false,
             mtu: None,
             duplicate_address_probe: true,
+            vlan: 0,
             server_url: None,
             token_file: None,
             state_folder: PathBuf::from(Folder::USUAL),
@@ -118,6 +121,10 @@ impl Connects for VlanConfig {
 
     fn server(&self) -> Option<Server> {
         Server::configured(self.server_url.as_ref(), self.token_file.as_ref())
+    }
+
+    fn vlan(&self) -> u16 {
+        self.vlan
     }
 
     fn decide(wish: &Wish<'_>, spaces: &mut Spaces) -> Result<Plan, Failure> {

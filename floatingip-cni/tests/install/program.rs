@@ -64,11 +64,22 @@ fn the_conflist_with_networks_for_each_pod_is_taken_as_it_is_documented() {
     told(&scene.install(&["--conflist", file.to_str().unwrap()]));
     assert_eq!(fs::read_to_string(scene.conflist()).unwrap(), documented);
     let mut conflist: serde_json::Value = serde_json::from_str(documented).unwrap();
-    conflist["plugins"][0]["NetworkConf"][1]["name"] = "lan".into();
+    for (place, field, value, expected) in [
+        (0, "switch", "brigde", "brigde"),
+        (1, "name", "lan", "two networks named lan"),
+    ] {
+        conflist["plugins"][0]["NetworkConf"][place][field] = value.into();
+        fs::write(&file, conflist.to_string()).unwrap();
+        let refused = scene.install(&["--conflist", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(expected), "{said}");
+    }
+    let mut conflist: serde_json::Value = serde_json::from_str(documented).unwrap();
+    conflist["plugins"][0]["DefaultNetworks"] = serde_json::json!(["nowhere"]);
     fs::write(&file, conflist.to_string()).unwrap();
     let refused = scene.install(&["--conflist", file.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("two networks named lan"), "{said}");
+    assert!(said.contains("\"nowhere\""), "{said}");
 }
 
 #[test]

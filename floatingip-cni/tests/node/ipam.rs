@@ -256,6 +256,30 @@ fn what_the_server_refuses_is_passed_on_and_not_remembered() {
 }
 
 #[test]
+fn a_server_that_asks_for_a_token_takes_the_one_of_the_file_as_it_is_now() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let Some(lab) = Lab::new() else { return };
+    let ips = "10.9.0.20~10.9.0.23";
+    let Some(server) = Server::guarded(ips, "10.9.0.0/24", TOKEN) else {
+        return;
+    };
+    let pod = Space::new();
+    let mut call = call(&lab, "c1", &pod, own(&lab, &server));
+    lab.call(&call).fails_with(7, "tokenFile");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    call.config["ipam"]["tokenFile"] = json!(file.path());
+    lab.call(&call).fails_with(5, "it is empty");
+    std::fs::write(file.path(), TOKEN).unwrap();
+    lab.call(&call).succeeds();
+    std::fs::write(file.path(), "another").unwrap();
+    lab.call(&call.verb("DEL")).fails_with(7, "tokenFile");
+    assert_eq!(remembered(&lab), 1);
+    std::fs::write(file.path(), TOKEN).unwrap();
+    lab.call(&call.verb("DEL")).succeeds();
+    assert_eq!(server.owned_ips(), [""; 0]);
+}
+
+#[test]
 fn an_address_of_another_vlan_than_the_main_plugins_is_refused_and_given_back() {
     let Some(lab) = Lab::new() else { return };
     let Some(server) = Server::start("10.9.0.20~10.9.0.23", "10.9.0.0/24", 5) else {

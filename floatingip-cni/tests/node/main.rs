@@ -20,6 +20,8 @@ mod killed;
 #[cfg(test)]
 mod lab;
 #[cfg(test)]
+mod lent;
+#[cfg(test)]
 mod meta;
 #[cfg(test)]
 mod refuse;

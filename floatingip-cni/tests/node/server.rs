@@ -1,6 +1,7 @@
 //! The real standalone server, on a socket file, as the node's plugins ask it.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -21,6 +22,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Server {
     program: PathBuf,
     folder: TempDir,
+    tokens: Option<&'static str>,
     process: Option<Child>,
 }
 
@@ -36,8 +38,22 @@ impl Server {
         let mut server = Self {
             program,
             folder,
+            tokens: None,
             process: None,
         };
+        server.again();
+        Some(server)
+    }
+
+    /// The same, and asks for a token where something is changed.
+    pub(crate) fn guarded(ips: &str, subnet: &str, token: &str) -> Option<Self> {
+        let mut server = Self::start(ips, subnet, 0)?;
+        server.kill();
+        let path = server.folder.path().join("tokens");
+        std::fs::write(&path, token).unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(path, private).unwrap();
+        server.tokens = Some("tokens");
         server.again();
         Some(server)
     }
@@ -48,6 +64,8 @@ impl Server {
         command.current_dir(self.folder.path());
         command.args(["standalone", "--config", "config", "--data-dir", "data"]);
         command.arg("--listen").arg(self.url());
+        let tokens = self.tokens.map(|file| ["--api-token-file", file]);
+        command.args(tokens.into_iter().flatten());
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         self.process = Some(quiet.stderr(log).spawn().unwrap());
@@ -72,7 +90,12 @@ impl Server {
 
     /// As it stands in `serverURL`.
     pub(crate) fn url(&self) -> String {
-        format!("unix:{}/f.sock", self.folder.path().display())
+        format!("unix:{}", self.socket().display())
+    }
+
+    /// The socket's file.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("f.sock")
     }
 
     /// The owned addresses, each with its row.
@@ -96,8 +119,7 @@ impl Server {
     }
 
     fn try_ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<Value> {
-        let socket = self.folder.path().join("f.sock");
-        let mut stream = UnixStream::connect(socket).ok()?;
+        let mut stream = UnixStream::connect(self.socket()).ok()?;
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let body = body.map(Value::to_string).unwrap_or_default();
         let length = body.len();

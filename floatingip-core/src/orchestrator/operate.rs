@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Orchestrator, Patience, Stuck, Timer};
+use super::{Announced, Orchestrator, Patience, Stuck, Timer};
 use crate::engine::{
     Adoption, Allocation, End, Ending, Engine, Live, MarkRefusal, Named, NotAdopted, NotReleased,
     Releasing, Settled,
@@ -81,7 +81,21 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         request: &PodRequest,
         place: &Place,
     ) -> Result<Vec<IpAddr>, AllocateError> {
-        let allocated = self.try_allocate(request, place).await;
+        let announced = self.announce(request);
+        self.allocate_announced(&announced, request, place).await
+    }
+
+    /// The same, for a request that was announced before.
+    ///
+    /// # Errors
+    /// As for [`Orchestrator::allocate`].
+    pub async fn allocate_announced(
+        &self,
+        announced: &Announced,
+        request: &PodRequest,
+        place: &Place,
+    ) -> Result<Vec<IpAddr>, AllocateError> {
+        let allocated = self.try_allocate(announced, request, place).await;
         if let Err(error) = &allocated {
             self.engine().note_failure(error.into());
         }
@@ -90,13 +104,15 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
 
     async fn try_allocate(
         &self,
+        announced: &Announced,
         request: &PodRequest,
         place: &Place,
     ) -> Result<Vec<IpAddr>, AllocateError> {
         self.check_room()?;
         let mut patience = Patience::of(&self.limits);
         for _ in 0..self.limits.attempts {
-            let allocation = self.decided(request, place, &mut patience).await?;
+            let decided = self.decided(announced, request, place, &mut patience);
+            let allocation = decided.await?;
             let settled = self.carry_out_patiently(allocation.plan).await?;
             if settled.is_complete() {
                 return Ok(allocation.addresses);
@@ -113,12 +129,13 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     /// The decision, once no other change of the slot's addresses is under way.
     async fn decided(
         &self,
+        announced: &Announced,
         request: &PodRequest,
         place: &Place,
         patience: &mut Patience,
     ) -> Result<Allocation, Refusal> {
         loop {
-            match self.decide(request, place) {
+            match self.decide(announced, request, place) {
                 Err(refusal) if refusal.is_transient() => {
                     if !patience.pause(self).await {
                         return Err(refusal);
@@ -129,9 +146,15 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
         }
     }
 
-    fn decide(&self, request: &PodRequest, place: &Place) -> Result<Allocation, Refusal> {
+    fn decide(
+        &self,
+        announced: &Announced,
+        request: &PodRequest,
+        place: &Place,
+    ) -> Result<Allocation, Refusal> {
         let now = self.timer.now();
         let mut engine = self.engine();
+        announced.check()?;
         let reach = match place {
             Place::Node(addresses) => engine.topology().reach(addresses),
             Place::Anywhere => engine.topology().reach_all(),
@@ -186,7 +209,9 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     pub async fn ended(&self, uid: &Name, ending: &Ending) -> Result<(), Stuck> {
         let plan = {
             let now = self.timer.now();
-            self.engine().plan_ended(uid, ending, &self.world, now)
+            let mut engine = self.engine();
+            self.announcements.end_pod(uid);
+            engine.plan_ended(uid, ending, &self.world, now)
         };
         let end = End::Pod(uid.clone(), ending.clone());
         self.to_its_end(&end, plan).await
@@ -199,7 +224,9 @@ impl<S: Store, T: Timer, W: World + Send + Sync> Orchestrator<S, T, W> {
     pub async fn detached(&self, attachment: &Attachment) -> Result<(), Stuck> {
         let plan = {
             let now = self.timer.now();
-            self.engine().plan_detached(attachment, &self.world, now)
+            let mut engine = self.engine();
+            self.announcements.end_attachment(attachment);
+            engine.plan_detached(attachment, &self.world, now)
         };
         let end = End::Attachment(attachment.clone());
         self.to_its_end(&end, plan).await

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::scripted::{Server, Silence};
+use crate::scripted::{Server, Silence, until};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/floatingip";
 
@@ -55,7 +55,11 @@ impl Candidate {
 }
 
 fn other(name: &str) -> Leadership {
-    Leadership::Other(name.to_owned())
+    let places = Places::default();
+    Leadership::Other(Holder {
+        identity: name.to_owned(),
+        places,
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,4 +166,73 @@ async fn a_slow_reading_does_not_make_a_lease_older() {
         waits.turn().await;
     }
     assert_eq!(first.remaining(), None);
+}
+
+/// What is asked of one that waits goes to where the holder says that it answers.
+#[tokio::test(start_paused = true)]
+async fn the_lease_says_where_its_holder_answers_and_nothing_of_former_ones() {
+    let server = Server::default();
+    let elector = |identity: &str, places: Places| {
+        let settings = LeaseSettings {
+            places,
+            ..LeaseSettings::new("kube-system", "floatingip", identity.to_owned())
+        };
+        Elector::new(server.client(), settings, Gate::closed())
+    };
+    let there = Places {
+        extender: Some("10.0.0.5:9040".to_owned()),
+        api: Some("10.0.0.5:9041".to_owned()),
+    };
+    let mut first = elector("a", there.clone());
+    let mut second = elector("b", Places::default());
+    first.turn().await;
+    second.turn().await;
+    let seen = second.leadership().borrow().clone();
+    let holder = Holder {
+        identity: "a".to_owned(),
+        places: there,
+    };
+    assert_eq!(seen, Leadership::Other(holder));
+    first.give_up().await;
+    second.turn().await;
+    first.turn().await;
+    assert_eq!(*first.leadership().borrow(), other("b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_second_to_a_free_lease_follows_who_was_faster() {
+    let server = Server::default();
+    let elector = |identity: &str| {
+        let settings = LeaseSettings::new("kube-system", "floatingip", identity.to_owned());
+        Elector::new(server.client(), settings, Gate::closed())
+    };
+    let (mut former, mut faster, mut slower) = (elector("a"), elector("b"), elector("c"));
+    former.turn().await;
+    former.give_up().await;
+    server.read_slowly(Duration::from_millis(100));
+    tokio::join!(faster.turn(), slower.turn());
+    let states = [faster, slower].map(|elector| elector.leadership().borrow().clone());
+    assert!(
+        states.contains(&Leadership::Own)
+            && states
+                .iter()
+                .any(|state| matches!(state, Leadership::Other(_))),
+        "{states:?}"
+    );
+}
+
+/// Told to end while it renews, it does not forget the version that its own renewal makes.
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_end_in_the_middle_of_a_renewal_gives_the_lease_back() {
+    let server = Server::default();
+    let mut first = Candidate::start(&server, "a");
+    first.becomes(Leadership::Own).await;
+    server.answer_slowly(Duration::from_millis(500));
+    let version = || lease(&server)["metadata"]["resourceVersion"].clone();
+    let former = version();
+    until(|| version() != former).await;
+    let mut elector = first.stop().await;
+    server.answer_slowly(Duration::ZERO);
+    elector.give_up().await;
+    assert_eq!(lease(&server)["spec"]["holderIdentity"], json!(""));
 }

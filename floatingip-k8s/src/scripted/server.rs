@@ -25,6 +25,8 @@ struct State {
     silence: Option<Silence>,
     /// How long a reading waits before it looks.
     slow: Duration,
+    /// How long answers are on their way once everything is done.
+    late: Duration,
 }
 
 /// What becomes of requests that are not answered.
@@ -70,6 +72,10 @@ impl Server {
         self.state().slow = slow;
     }
 
+    pub(crate) fn answer_slowly(&self, late: Duration) {
+        self.state().late = late;
+    }
+
     /// The paths of the requests of a method, in order.
     pub(crate) fn paths(&self, method: &Method) -> Vec<String> {
         let state = self.state();
@@ -109,6 +115,8 @@ impl Server {
         if self.is(Silence::Mute) && parts.method == Method::POST {
             std::future::pending::<()>().await;
         }
+        let late = self.state().late;
+        sleep(late).await;
         let body = Body::from(serde_json::to_vec(&answer).unwrap());
         Response::builder().status(status).body(body).unwrap()
     }

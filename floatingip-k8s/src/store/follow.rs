@@ -72,6 +72,8 @@ pub struct KindStatus {
     pub last_error: Option<String>,
     /// The latest wish for a new list that has been fulfilled.
     round: u64,
+    /// When the API server last said how things are; none before it did.
+    heard: Option<Instant>,
 }
 
 /// A view of how far a [`Follower`] is. Clones see the same.
@@ -128,6 +130,13 @@ impl Following {
     pub fn version(&self) -> Version {
         let [addresses, pools] = Kind::ALL.map(|kind| self.of(kind).borrow().version);
         addresses.min(pools)
+    }
+
+    /// How old the view may be: so long ago the API server last said how one of the kinds is. It does at
+    /// every change, and about once a minute where there is none. None before both were listed.
+    pub fn age(&self) -> Option<Duration> {
+        let [addresses, pools] = Kind::ALL.map(|kind| self.of(kind).borrow().heard);
+        Some(addresses?.min(pools?).elapsed())
     }
 
     /// Lists both kinds again and waits until that was told, at most so long; says whether it was.
@@ -231,7 +240,7 @@ impl<'a, S: Sink> Thread<'a, S> {
 
     async fn run(mut self) -> Infallible {
         if let Some(version) = self.at {
-            self.status(|status| status.version = version);
+            self.progress(version);
         }
         let mut wanted = self.owner.following.shared.wanted.subscribe();
         let mut round = *wanted.borrow_and_update();
@@ -286,6 +295,7 @@ impl<'a, S: Sink> Thread<'a, S> {
             status.version = version;
             status.lists += 1;
             status.round = round;
+            status.heard = Some(Instant::now());
         });
         self.caught_up();
         Ok(version)
@@ -338,7 +348,10 @@ impl<'a, S: Sink> Thread<'a, S> {
     fn progress(&mut self, version: Version) {
         let version = self.at.map_or(version, |at| at.max(version));
         self.at = Some(version);
-        self.status(|status| status.version = version);
+        self.status(|status| {
+            status.version = version;
+            status.heard = Some(Instant::now());
+        });
     }
 
     fn caught_up(&self) {

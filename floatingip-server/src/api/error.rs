@@ -70,6 +70,10 @@ pub(crate) enum ApiError {
     TooLong { limit: usize },
     #[error("content type is `{found}`: send application/json")]
     MediaType { found: String },
+    #[error(
+        "this changes something: send `Authorization: Bearer TOKEN` with a token of the server's --api-token-file"
+    )]
+    Unauthorized,
     #[error("the server cannot answer now: try again")]
     Unavailable,
     #[error("the request took too long: it may have had an effect, look before trying again")]
@@ -99,6 +103,7 @@ impl ApiError {
             | Self::PodNotFound { .. }
             | Self::GalaxyPoolNotFound(_)
             | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -120,9 +125,14 @@ impl IntoResponse for ApiError {
             Self::Refused(refused) => pretty(status, &RefusedAnswer::new(answer, *refused)),
             _ => pretty(status, &answer),
         };
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let told = match status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            _ => None,
+        };
+        if let Some((name, value)) = told {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
         }
         response
     }

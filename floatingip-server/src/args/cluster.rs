@@ -60,6 +60,10 @@ pub struct Kubernetes {
         default_value = "0.0.0.0"
     )]
     pub bind: IpAddr,
+    /// The address at which other processes of the server reach this one, to pass on what they are asked; in a
+    /// pod its own address (`status.podIP`). Without it that of --bind, or none where that is any address.
+    #[arg(long, value_name = "ADDR", env = "FLOATINGIP_ADVERTISE")]
+    pub advertise: Option<IpAddr>,
     /// The port of the scheduler extender; 0 takes any free one.
     #[arg(
         long,
@@ -76,6 +80,10 @@ pub struct Kubernetes {
         default_value_t = 9041
     )]
     pub api_port: u16,
+    /// A file with tokens, one a line: whoever changes something through the API has to name one of them, as
+    /// `Authorization: Bearer TOKEN`. Without it everybody may who reaches the API. Read anew for each change.
+    #[arg(long, value_name = "FILE", env = "FLOATINGIP_API_TOKEN_FILE")]
+    pub api_token_file: Option<PathBuf>,
     /// Create or update the custom resource definitions before anything else.
     #[arg(long, env = "FLOATINGIP_INSTALL_CRDS")]
     pub install_crds: bool,

@@ -1,6 +1,6 @@
 //! The competition for the lease, as a part of the process.
 
-use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings};
+use floatingip_k8s::lease::{Elector, Leadership, LeaseSettings, Places};
 use floatingip_k8s::store::Gate;
 use kube::Client;
 use tokio::sync::{oneshot, watch};
@@ -21,9 +21,19 @@ pub(super) struct Election {
 
 impl Election {
     /// Competes from now on, or leads at once where that is said; with the gate that is open meanwhile.
-    pub(super) fn begin(client: &Client, settings: &Kubernetes, identity: String) -> (Gate, Self) {
+    pub(super) fn begin(
+        client: &Client,
+        settings: &Kubernetes,
+        identity: &str,
+        places: Places,
+    ) -> (Gate, Self) {
         if settings.leader_elect {
-            Self::compete(client, settings, identity)
+            let (namespace, lease) = (&settings.access.namespace, &settings.lease);
+            let lease = LeaseSettings {
+                places,
+                ..LeaseSettings::new(namespace, lease, identity.to_owned())
+            };
+            Self::compete(client, lease)
         } else {
             Self::alone()
         }
@@ -39,9 +49,8 @@ impl Election {
         (Gate::open(), election)
     }
 
-    fn compete(client: &Client, settings: &Kubernetes, identity: String) -> (Gate, Self) {
+    fn compete(client: &Client, lease: LeaseSettings) -> (Gate, Self) {
         let gate = Gate::closed();
-        let lease = LeaseSettings::new(&settings.access.namespace, &settings.lease, identity);
         let mut elector = Elector::new(client.clone(), lease, gate.clone());
         let leadership = elector.leadership();
         let (stop, stopped) = oneshot::channel();

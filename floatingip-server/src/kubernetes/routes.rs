@@ -24,6 +24,7 @@ use tracing::{error, warn};
 use super::Extender;
 use super::front::Front;
 use super::latency::{Latencies, Verb};
+use super::relay::{Relay, pass_on};
 use crate::api::error::{ApiError, no_such_path, panicked, wrong_method};
 
 /// The longest body: whole nodes of a large cluster.
@@ -46,7 +47,7 @@ struct Port {
 }
 
 /// The routes of the extender's port.
-pub(super) fn routes(front: Arc<Front>, latencies: Arc<Latencies>) -> Router {
+pub(super) fn routes(front: Arc<Front>, latencies: Arc<Latencies>, relay: &Arc<Relay>) -> Router {
     let port = Arc::new(Port {
         front,
         latencies,
@@ -54,13 +55,16 @@ pub(super) fn routes(front: Arc<Front>, latencies: Arc<Latencies>) -> Router {
     });
     let few = from_fn_with_state(Arc::clone(&port), few_at_once);
     let short = DefaultBodyLimit::max(SHORT_BODY_LIMIT);
+    let pass_on_long = from_fn_with_state(Arc::clone(relay), pass_on::<BODY_LIMIT>);
+    let pass_on_short = from_fn_with_state(Arc::clone(relay), pass_on::<SHORT_BODY_LIMIT>);
     Router::new()
         .route("/v1/filter", post(filter))
         .route("/v1/priority", post(prioritize))
         .route("/v1/prioritize", post(prioritize))
         .route("/v1/preempt", post(preempt))
+        .route_layer(pass_on_long)
         .route_layer(few)
-        .route("/v1/bind", post(bind).layer(short))
+        .route("/v1/bind", post(bind).layer(short).layer(pass_on_short))
         .route("/healthy", get(|| async { "ok" }))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::configuration::Standing;
 use super::front::Duty;
 use super::latency::Latencies;
+use super::relay::{Port, Relayed, destination};
 use super::{Core, Extender, Life, explain};
 use crate::backend::{Bucket, Check, Explained, Gauge, Histogram, Readiness};
 use crate::desk::{Around, now, total};
@@ -32,6 +33,7 @@ pub(super) struct Surroundings {
     pub(super) reporter: Reporter,
     pub(super) waiting: Waiting,
     pub(super) latencies: Arc<Latencies>,
+    pub(super) relayed: Relayed,
     pub(super) running: OnceLock<Running>,
 }
 
@@ -55,8 +57,16 @@ impl Surroundings {
             self.on_duty(),
         ];
         // With the last good configuration, a cut watch and held addresses the server still serves.
-        let ready = *self.duty.borrow() == Duty::Deciding;
+        let duty = *self.duty.borrow();
+        let ready = duty == Duty::Deciding || (self.running.get().is_some() && self.passes_on());
         Readiness { ready, checks }
+    }
+
+    /// Whether the process that decides is known, and where it answers at both ports.
+    fn passes_on(&self) -> bool {
+        let (duty, leadership) = (*self.duty.borrow(), self.leadership.borrow());
+        let known = |port| destination(duty, &leadership, port).is_some();
+        known(Port::Extender) && known(Port::Api)
     }
 
     pub(super) fn explain(&self, namespace: &str, pod: &str) -> Option<Explained> {
@@ -130,14 +140,24 @@ impl Surroundings {
     }
 
     fn on_duty(&self) -> Check {
-        let duty = *self.duty.borrow();
+        let deciding = *self.duty.borrow() == Duty::Deciding;
+        let passes_on = self.passes_on();
         let detail = match &*self.leadership.borrow() {
-            _ if duty == Duty::Deciding => String::new(),
+            _ if deciding => "this process decides".to_owned(),
             Leadership::Own => "leading, but not ready to decide yet".to_owned(),
-            Leadership::Other(holder) => format!("{holder} leads"),
+            Leadership::Other(holder) if passes_on => {
+                format!("{} leads, and is asked", holder.identity)
+            }
+            Leadership::Other(holder) => {
+                format!("{} leads, and does not say where", holder.identity)
+            }
             Leadership::Unknown => "nobody is known to lead".to_owned(),
         };
-        check("leader", detail)
+        Check {
+            name: "leader",
+            ok: deciding || passes_on,
+            detail,
+        }
     }
 
     fn own_gauges(&self) -> Vec<Gauge> {
@@ -154,6 +174,16 @@ impl Surroundings {
                 "floatingip_leader",
                 "Whether this process holds the lease: 1, or 0.",
                 f64::from(u8::from(leading)),
+            ),
+            total(
+                "floatingip_relayed_total",
+                "Requests that were passed on to the process that decides, and answered by it.",
+                self.relayed.answered(),
+            ),
+            total(
+                "floatingip_relay_failures_total",
+                "Requests that the process that decides was to answer, and did not: see it, and the network.",
+                self.relayed.failed(),
             ),
             total(
                 "floatingip_config_refused_total",

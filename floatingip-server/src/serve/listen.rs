@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -53,6 +54,17 @@ impl Listener {
             Self::Unix(..) => None,
         };
         tcp.map_or_else(|| "localhost".to_owned(), |address| address.to_string())
+    }
+
+    /// Where other processes reach it, as `HOST:PORT`: at an address that was told, else at the one that it is bound
+    /// to. None where that is any address, and for a socket file.
+    pub(crate) fn reached_at(&self, told: Option<IpAddr>) -> Option<String> {
+        let Self::Tcp(listener) = self else {
+            return None;
+        };
+        let bound = listener.local_addr().ok()?;
+        let ip = told.or_else(|| Some(bound.ip()).filter(|ip| !ip.is_unspecified()))?;
+        Some(SocketAddr::new(ip, bound.port()).to_string())
     }
 
     /// Whether other hosts may reach it.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use floatingip_core::engine::Allocation;
 use floatingip_core::fact::{AppState, NodeState, PodState};
-use floatingip_core::orchestrator::{AllocateError, Limits, Place, Stuck};
+use floatingip_core::orchestrator::{AllocateError, Announced, Limits, Place, Stuck};
 use floatingip_core::owner::AppRef;
 use floatingip_core::plan::Plan;
 use floatingip_core::refusal::Refusal;
@@ -66,8 +66,9 @@ enum Planned {
 /// Gives a container its addresses, and revives its app if that was deleted.
 pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
     let until = Instant::now() + Limits::default().patience;
+    let announced = core.announce(&wanted.request);
     while let Some(app) = deleted(core, &wanted.request) {
-        match plan(core, &app, wanted) {
+        match plan(core, &announced, &app, wanted) {
             Err(refusal) if refusal.is_transient() && Instant::now() < until => {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -76,7 +77,8 @@ pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>
             Ok(Planned::Revival(allocation)) => return revive(core, app, allocation).await,
         }
     }
-    Ok(core.allocate(&wanted.request, &wanted.place).await?)
+    let allocated = core.allocate_announced(&announced, &wanted.request, &wanted.place);
+    Ok(allocated.await?)
 }
 
 /// The request's app, if that was deleted.
@@ -87,13 +89,19 @@ fn deleted(core: &Core, request: &PodRequest) -> Option<AppRef> {
 
 /// Looks and plans under one lock: while the end of what the interface has is under way, or owed, nothing is
 /// planned, and afterwards the container is a new one.
-fn plan(core: &Core, app: &AppRef, wanted: &Wanted) -> Result<Planned, Refusal> {
+fn plan(
+    core: &Core,
+    announced: &Announced,
+    app: &AppRef,
+    wanted: &Wanted,
+) -> Result<Planned, Refusal> {
     let revived = Revived {
         app,
         told: core.world(),
     };
     let now = core.now();
     let mut engine = core.engine();
+    announced.check()?;
     let reach = match &wanted.place {
         Place::Node(addresses) => engine.topology().reach(addresses),
         Place::Anywhere => engine.topology().reach_all(),

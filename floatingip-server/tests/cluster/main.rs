@@ -27,7 +27,6 @@ mod request;
 #[cfg(test)]
 mod seed;
 #[cfg(test)]
-mod standby;
 #[cfg(test)]
 mod start;
 #[cfg(test)]

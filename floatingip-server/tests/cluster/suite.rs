@@ -8,9 +8,7 @@ use floatingip_testkit::Assets;
 use floatingip_testkit::runner::{Arguments, Outcome};
 
 use crate::lot::{Land, Lot};
-use crate::{
-    configuration, ending, policy, pool, preempt, reason, record, request, standby, start, wake,
-};
+use crate::{configuration, ending, policy, pool, preempt, reason, record, request, start, wake};
 
 /// All tests that have a lot. Their numbers, and with them their addresses, are their places in the whole.
 const LOTS: &[&[Test]] = &[
@@ -27,7 +25,7 @@ const LOTS: &[&[Test]] = &[
 ];
 
 /// All tests that have a control plane to themselves: what they do concerns a whole cluster.
-const ALONE: &[&[Alone]] = &[pool::ALONE, start::ALONE, standby::ALONE];
+const ALONE: &[&[Alone]] = &[pool::ALONE, start::ALONE];
 
 const POLICIES: &[Test] = &[
     Test::new(

@@ -89,7 +89,7 @@ async fn lives_through(plane: &ControlPlane, server: &Server, seed: u64) -> Resu
 }
 
 /// What the test's own watch has seen, from the first change to the last.
-fn at_every_instant(recorder: &Recorder) -> Result<()> {
+pub(crate) fn at_every_instant(recorder: &Recorder) -> Result<()> {
     let record = recorder.read();
     if let Some(first) = record.clashes.first() {
         let address = first.split(' ').next().unwrap_or_default();

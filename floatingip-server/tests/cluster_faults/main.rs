@@ -1,8 +1,10 @@
 //! What must hold whatever happens: violations that are planted are told by `floatingip-server verify`, and a
-//! server that is killed again and again leaves none.
+//! server that is killed again and again leaves none, nor do several that follow each other.
 //!
 //! Each test has a control plane of its own; without its programs it says that it is skipped.
 
+#[cfg(test)]
+mod admission;
 #[cfg(test)]
 mod apps;
 #[cfg(test)]
@@ -10,11 +12,21 @@ mod churn;
 #[cfg(test)]
 mod end;
 #[cfg(test)]
+mod gap;
+#[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod monitoring;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod record;
+#[cfg(test)]
+mod replicas;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod shipped;
 #[cfg(test)]
 mod site;
 

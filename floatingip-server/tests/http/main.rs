@@ -18,3 +18,5 @@ mod pool;
 mod release;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod token;

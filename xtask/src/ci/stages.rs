@@ -110,15 +110,15 @@ pub(super) const ALL: &[Stage] = &[
 /// more or less needs no change here, and a target that is left out, or a suite that is skipped without
 /// a word, is seen. Raise these as tests, targets and examples land.
 mod floor {
-    /// Of some 1250, doctests included.
-    pub(super) const TESTS: usize = 1110;
+    /// Of some 1400, doctests included.
+    pub(super) const TESTS: usize = 1230;
     pub(super) const FUZZ_TESTS: usize = 13;
     pub(super) const FUZZ_TARGETS: usize = 11;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 6;
-    pub(super) const NODE_TESTS: usize = 36;
+    pub(super) const NODE_TESTS: usize = 86;
     pub(super) const DURABILITY_TESTS: usize = 1;
-    pub(super) const CLUSTER_SUITES: usize = 6;
+    pub(super) const CLUSTER_SUITES: usize = 7;
     /// Of some 318.
     pub(super) const CLUSTER_TESTS: usize = 286;
     pub(super) const E2E_TESTS: usize = 21;

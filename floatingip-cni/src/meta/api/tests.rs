@@ -1,6 +1,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::mpsc;
 use std::thread;
 
 use serde_json::json;
@@ -157,7 +158,12 @@ fn a_server_that_does_not_answer_is_waited_for_no_longer_than_said() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = kubeconfig(listener.local_addr().unwrap().port(), &json!({}));
     let limit = Duration::from_millis(50);
-    let answer = read(&folder.path().join("config"), &who(), limit);
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let answer = read(&folder.path().join("config"), &who(), limit);
+        tell.send(answer).ok();
+    });
+    let answer = told.recv_timeout(PATIENCE).unwrap();
     let failure = Failure::from(answer.unwrap_err());
     assert_eq!(failure.code, Code::TryAgain);
     assert!(failure.message.contains("0.05 s"), "{failure}");

@@ -150,7 +150,7 @@ impl Old {
     fn result(self) -> CniResult {
         let mut result = CniResult {
             dns: self.dns.unwrap_or_default(),
-            extra: self.extra,
+            extra: without(self.extra, OF_RESULTS),
             ..CniResult::default()
         };
         for old in [self.ip4, self.ip6].into_iter().flatten() {
@@ -165,7 +165,7 @@ impl Old {
                 address: old.ip,
                 gateway: old.gateway,
                 interface: None,
-                extra: old.extra,
+                extra: without(old.extra, OF_ADDRESSES),
             });
         }
         result
@@ -186,7 +186,7 @@ impl Listed {
                 .collect::<Result<_, _>>()?,
             routes: routes.into_iter().map(WireRoute::route).collect(),
             dns: self.dns.unwrap_or_default(),
-            extra: self.extra,
+            extra: without(self.extra, OF_RESULTS),
         })
     }
 }
@@ -218,7 +218,7 @@ impl WireIp {
             address,
             gateway: self.gateway,
             interface: self.interface,
-            extra: self.extra,
+            extra: without(self.extra, OF_ADDRESSES),
         })
     }
 }
@@ -232,6 +232,15 @@ impl WireRoute {
             extra: self.extra,
         }
     }
+}
+
+/// What means something in one version or another: passed on in that, it would be taken for what it is not.
+const OF_RESULTS: &[&str] = &["ip4", "ip6", "interfaces", "ips", "routes"];
+const OF_ADDRESSES: &[&str] = &["ip", "routes", "address", "interface", "version"];
+
+fn without(mut extra: Extra, names: &[&str]) -> Extra {
+    extra.retain(|name, _| !names.contains(&name.as_str()));
+    extra
 }
 
 /// Plugins written in Go also write an empty text where there is none.
@@ -322,6 +331,24 @@ mod tests {
         assert_eq!(result.interfaces[0].sandbox, None);
         assert_eq!(result.routes[0].gateway, None);
         assert!(result.ips.is_empty());
+    }
+
+    #[test]
+    fn what_means_something_in_another_version_only_is_not_passed_on() {
+        let told = json!({
+            "cniVersion": "1.0.0", "ip4": 7,
+            "ips": [{"address": "10.1.0.5/16", "ip": 7, "routes": 7}],
+        });
+        let old = read(&told).to_json(Version::V0_2_0);
+        assert_eq!(old["ip4"], json!({"ip": "10.1.0.5/16", "routes": []}));
+        let told = json!({
+            "cniVersion": "0.2.0", "ips": 7, "interfaces": 7, "routes": 7,
+            "ip4": {"ip": "10.1.0.5/16", "address": 7, "interface": 7, "version": 7},
+        });
+        let listed = read(&told).to_json(Version::V1_0_0);
+        assert_eq!(listed["ips"], json!([{"address": "10.1.0.5/16"}]));
+        assert_eq!(listed["routes"], json!([]));
+        assert!(listed["interfaces"].is_null());
     }
 
     #[test]

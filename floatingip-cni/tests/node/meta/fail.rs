@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::Scene;
 
 const FAILS: &str = r#"[ $CNI_COMMAND != ADD ] || { echo '{"code":11,"msg":"no luck","details":"today"}'; exit 1; }"#;
@@ -80,6 +82,24 @@ fn a_call_that_was_killed_between_networks_is_undone_or_made_again() {
             scene.assert_nothing_is_left(&moment);
         }
     }
+}
+
+/// Runtime and kubelet have a limit of their own, behind which the undoing has to fit.
+#[test]
+fn a_network_that_hangs_is_given_up_in_time() {
+    let Some(scene) = Scene::new() else { return };
+    scene.script("hangs", "[ $CNI_COMMAND != ADD ] || sleep 600");
+    let call = scene.add("lan,hangs", &["hangs"]);
+    let since = Instant::now();
+    let given_up = scene.lab.call(&call);
+    given_up.fails_with(11, "network hangs: the plugin hangs took longer than 20 s");
+    assert!(
+        since.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        since.elapsed()
+    );
+    assert_eq!(scene.calls(), ["ADD hangs eth1", "DEL hangs eth1"]);
+    scene.assert_nothing_is_left("after the hanging one");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use serde_json::json;
 
 use super::{FLOATING, NETWORKS, Scene};
+use crate::lab::{Call, DEVICE, infos};
+use crate::space::Space;
 
 const FORMS: [&str; 2] = [
     "lan, default/pods@net1",
@@ -126,4 +128,78 @@ fn galaxys_file_is_read_and_its_networks_need_no_version() {
     std::fs::remove_file(&file).unwrap();
     scene.lab.call(&call.verb("DEL")).succeeds();
     assert_eq!(scene.remembered(), 0);
+}
+
+/// As many as a node starts at once after a reboot.
+#[test]
+fn pods_that_come_at_once_do_not_disturb_each_other() {
+    let Some(scene) = Scene::with_debians() else {
+        return;
+    };
+    let pods: Vec<Space> = (0..8).map(|_| Space::new()).collect();
+    let calls: Vec<Call<'_>> = (0..8).map(|number| nth(&scene, &pods, number)).collect();
+    for verb in ["ADD", "DEL"] {
+        let begun: Vec<_> = calls
+            .iter()
+            .map(|call| scene.lab.spawn(&call.verb(verb)))
+            .collect();
+        for plugin in begun {
+            let output = plugin.wait_with_output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{verb}: {told}");
+        }
+        let expected = if verb == "ADD" { 8 } else { 0 };
+        assert_eq!(scene.remembered(), expected, "{verb}");
+        let host = scene.lab.host.ip("-o link");
+        assert_eq!(host.matches(": v-h").count(), expected, "{verb}: {host}");
+    }
+}
+
+const IDS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
+
+fn nth(scene: &Scene, pods: &[Space], number: usize) -> Call<'static> {
+    let mut call = scene.add("lan,pods", &[]);
+    call.container = IDS[number];
+    call.netns = pods[number].path();
+    let address = format!("10.9.0.{}/24", 20 + number);
+    let args = json!({"common": {"ipinfos": infos(&[&address])}}).to_string();
+    call.config["runtimeConfig"]["io.kubernetes.cri.pod-annotations"]["k8s.v1.cni.galaxy.io/args"] =
+        json!(args);
+    call
+}
+
+/// `macvlan` as a network; `portmap` and `tuning` after this plugin in the runtime's chain, with its whole answer.
+#[test]
+fn debians_other_plugins_are_joined_and_chained() {
+    let Some(scene) = Scene::with_debians() else {
+        return;
+    };
+    let mut call = scene.add("pods,wire@net1", &[]);
+    let ranges = json!([[{"subnet": "10.9.0.0/24", "rangeStart": "10.9.0.60"}]]);
+    call.config["NetworkConf"].as_array_mut().unwrap().push(json!({
+        "cniVersion": "1.0.0", "name": "wire", "type": "macvlan", "master": DEVICE,
+        "ipam": {"type": "host-local", "dataDir": scene.data.path().join("wire"), "ranges": ranges},
+    }));
+    let added = scene.lab.call(&call);
+    assert_eq!(added.succeeds().json()["ips"][1]["address"], "10.9.0.60/24");
+    assert!(scene.lab.outside.reaches(&scene.pod, "10.9.0.60"));
+    let chained = |kind: &str, more: &str| {
+        let mut chained = call.clone();
+        let mut config: serde_json::Value = serde_json::from_str(more).unwrap();
+        config["cniVersion"] = json!("1.0.0");
+        config["name"] = json!("cluster");
+        config["type"] = json!(kind);
+        config["prevResult"] = added.json();
+        chained.config = config;
+        chained
+    };
+    let ports = r#"{"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}"#;
+    for (kind, more) in [("portmap", ports), ("tuning", r#"{"mtu":1400}"#)] {
+        let chained = chained(kind, more);
+        let told = scene.lab.call(&chained);
+        assert_eq!(told.succeeds().json()["ips"], added.json()["ips"], "{kind}");
+        scene.lab.call(&chained.verb("DEL")).succeeds();
+    }
+    scene.lab.call(&call.verb("DEL")).succeeds();
+    scene.assert_nothing_is_left("after the chain");
 }

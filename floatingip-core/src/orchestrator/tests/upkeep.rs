@@ -7,6 +7,7 @@ use crate::engine::{MarkRefusal, NotAdopted, Observed, WholeList};
 use crate::query::{Filter, PageRequest, Sort};
 use crate::record::Attachment;
 use crate::record::{PoolRecord, Target};
+use crate::refusal::Refusal;
 use crate::testing::fixture;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -527,4 +528,59 @@ fn a_whole_list_is_taken_in_in_slices() {
     let found = lab.observe_all(list());
     assert_eq!((found.taken.len(), found.deleted), (0, vec![at(ip(5))]));
     assert_eq!(lab.engine().len(), 6);
+}
+
+/// A runtime gives up waiting for an interface, and ends it: there is nothing to end yet.
+#[test]
+fn who_waits_for_a_decision_gets_nothing_once_its_end_was_told() {
+    for store in each_kind() {
+        let Restart { lab, timer, cable } = Restart::new(store);
+        let request = request("web").with_attachment(cable.clone());
+        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        lab.store().hang(1);
+        let mut former = Box::pin(lab.detached(&cable));
+        assert_eq!(poll_once(former.as_mut()), None);
+        let mut waiting = Box::pin(lab.allocate(&request, &Place::Anywhere));
+        assert_eq!(poll_once(waiting.as_mut()), None);
+        let mut end = Box::pin(lab.detached(&cable));
+        assert_eq!(poll_once(end.as_mut()), None);
+        lab.store().hang(0);
+        assert_eq!(block_on(former), Ok(()));
+        timer.advance(MINUTE);
+        assert_eq!(block_on(end), Ok(()));
+        let refused = block_on(waiting).expect_err("its end was told");
+        let AllocateError::Refused(Refusal::PodEnded { .. }) = refused else {
+            panic!("{refused}")
+        };
+        assert_eq!(lab.store().holder(2), None);
+        let next = lab.allocate(&request, &Place::Anywhere);
+        assert_eq!(
+            block_on(next),
+            Ok(vec![ip(2)]),
+            "who asks afterwards is somebody else"
+        );
+    }
+}
+
+#[test]
+fn who_waits_for_a_decision_gets_nothing_once_its_pod_has_ended() {
+    for store in each_kind() {
+        let Restart { lab, timer, cable } = Restart::new(store);
+        let request = request("web").with_attachment(cable.clone());
+        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        lab.store().hang(1);
+        let mut former = Box::pin(lab.detached(&cable));
+        assert_eq!(poll_once(former.as_mut()), None);
+        let mut waiting = Box::pin(lab.allocate(&request, &Place::Anywhere));
+        assert_eq!(poll_once(waiting.as_mut()), None);
+        let uid = request.pod().uid.clone();
+        let mut end = Box::pin(lab.ended(&uid, &Ending::Certain));
+        assert_eq!(poll_once(end.as_mut()), None);
+        lab.store().hang(0);
+        assert_eq!(block_on(former), Ok(()));
+        timer.advance(MINUTE);
+        assert_eq!(block_on(end), Ok(()));
+        assert!(block_on(waiting).is_err());
+        assert_eq!(lab.store().holder(2), None);
+    }
 }

@@ -136,11 +136,25 @@ async fn who_asks_while_its_former_end_is_owed_revives_its_app() {
     let failing = end(&core, &wanted);
     assert!(end(&core, &wanted).is_empty());
     abandon(&core, failing);
+    let (answer, ()) = tokio::join!(allocate(&core, &wanted), core.tend());
+    assert_eq!(answer, Ok(vec![ip(3)]));
+    assert!(core.world().is_empty());
+    assert_nothing_is_open(&core);
+}
+
+/// Its end comes while it waits for its former one: it is given up, and revives nothing.
+#[tokio::test]
+async fn who_ends_while_it_waits_revives_nothing() {
+    let wanted = wanted("db-0");
+    let core = deleted_under(&wanted).await;
+    let failing = end(&core, &wanted);
+    assert!(end(&core, &wanted).is_empty());
+    abandon(&core, failing);
     let attachment = wanted.request.attachment().unwrap();
     let (answer, ended) = tokio::join!(allocate(&core, &wanted), core.detached(attachment));
     assert_eq!(ended, Ok(()));
-    assert_eq!(answer, Ok(vec![ip(3)]));
-    assert!(core.world().is_empty());
+    assert!(matches!(answer, Err(NativeError::Refused(_))), "{answer:?}");
+    assert!(core.world().app(&app()).is_gone());
     assert_nothing_is_open(&core);
 }
 
