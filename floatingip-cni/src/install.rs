@@ -7,6 +7,8 @@
 mod arguments;
 mod conflist;
 mod content;
+mod keep;
+mod kubeconfig;
 mod plan;
 mod step;
 #[cfg(test)]
@@ -16,9 +18,13 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use arguments::{Command, Node, Source, USAGE, UsageError};
+use rustix::fs::{Access, access};
+
+pub use arguments::{Command, Node, Source, USAGE, UsageError, User};
 pub use conflist::{Conflist, ConflistError};
 pub use content::Content;
+pub use keep::{Ending, keep};
+pub use kubeconfig::Account;
 pub use plan::{install, uninstall};
 pub use step::{Step, carry_out};
 
@@ -49,6 +55,42 @@ pub enum InstallError {
         /// What the kernel says.
         error: io::Error,
     },
+    /// A folder that cannot be made.
+    #[error(
+        "nothing was changed: the folder {path} cannot be made or written, because of {above}: {error}; mount the node's \
+         folders so that they can be written, or name others with --bin-dir and --conf-dir"
+    )]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is there of it.
+        above: PathBuf,
+        /// Why that will not do.
+        error: io::Error,
+    },
+    /// The service account cannot be read.
+    #[error(
+        "{path} cannot be read, of the service account whose kubeconfig is wanted: {error}; let the pod mount it \
+         (automountServiceAccountToken), or name its folder with --service-account"
+    )]
+    Account {
+        /// Which file.
+        path: PathBuf,
+        /// What the kernel says.
+        error: io::Error,
+    },
+    /// The API server is not known.
+    #[error(
+        "nothing was changed: --service-account is for a pod, and KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, which \
+         a kubelet sets there, do not say where the API server is"
+    )]
+    NoServer,
+    /// There is nothing that could be kept.
+    #[error(
+        "nothing was changed: --keep is for a pod with a service account, whose token a kubelet renews; without one there is \
+         nothing to stay for"
+    )]
+    NothingToKeep,
     /// A conflist that the plugin would refuse.
     #[error("nothing was changed: {path} {error}")]
     Conflist {
@@ -72,7 +114,7 @@ pub enum InstallError {
 pub fn run(command: &Command) -> Result<Vec<String>, InstallError> {
     match command {
         Command::Help => Ok(vec![USAGE.to_owned()]),
-        Command::Install { node, source } => put(node, source),
+        Command::Install { node, source, user } => put(node, source, user),
         Command::Uninstall { node } => {
             let _lock = lock(&node.bin)?;
             done(&uninstall(node)?)
@@ -80,14 +122,34 @@ pub fn run(command: &Command) -> Result<Vec<String>, InstallError> {
     }
 }
 
-fn put(node: &Node, source: &Source) -> Result<Vec<String>, InstallError> {
+fn put(node: &Node, source: &Source, user: &User) -> Result<Vec<String>, InstallError> {
     let conflist = source.conflist()?;
+    let account = user.account()?;
+    let kubeconfig = account.map(|account| account.kubeconfig()).transpose()?;
     let program = own_program()?;
-    for folder in [&node.bin, &node.conf] {
+    let folders = [&node.bin, &node.conf];
+    folders.iter().try_for_each(|folder| can_be_made(folder))?;
+    for folder in folders {
         fs::create_dir_all(folder).map_err(failed(folder))?;
     }
     let _lock = lock(&node.bin)?;
-    done(&install(node, program, conflist)?)
+    done(&install(node, program, kubeconfig, conflist)?)
+}
+
+/// Before the first of several is made: what is there of it is a folder, in which this user may write.
+fn can_be_made(folder: &Path) -> Result<(), InstallError> {
+    let above = folder.ancestors().find(|it| it.symlink_metadata().is_ok());
+    let above = above.unwrap_or_else(|| Path::new("."));
+    let refused = |error| InstallError::NoFolder {
+        path: folder.to_owned(),
+        above: above.to_owned(),
+        error,
+    };
+    if !fs::metadata(above).map_err(refused)?.is_dir() {
+        return Err(refused(io::ErrorKind::NotADirectory.into()));
+    }
+    let wanted = Access::WRITE_OK | Access::EXEC_OK;
+    access(above, wanted).map_err(|error| refused(error.into()))
 }
 
 fn done(steps: &[Step]) -> Result<Vec<String>, InstallError> {

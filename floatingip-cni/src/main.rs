@@ -1,12 +1,13 @@
 //! The program: a plugin by the name that it is called as, by its own name its installer.
 
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use floatingip_cni::install::{self, Command, USAGE};
+use floatingip_cni::install::{self, Command, Ending, USAGE};
 use floatingip_cni::plugin::{Answer, Plugin};
 use floatingip_cni::spec::{Code, Failure, Version};
 
@@ -46,13 +47,33 @@ fn by_hand(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(command) => command,
         Err(error) => return complain(&format!("{error}\n\n{USAGE}"), ExitCode::from(WRONG_USAGE)),
     };
-    match install::run(&command) {
-        Ok(lines) => tell(&Answer {
-            text: lines.join("\n") + "\n",
-            success: true,
-        }),
+    match carried_out(&command) {
+        Ok(code) => code,
         Err(error) => complain(&error.to_string(), ExitCode::FAILURE),
     }
+}
+
+fn carried_out(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
+    let Command::Install { node, user, .. } = command else {
+        return Ok(told(&install::run(command)?));
+    };
+    let ending = user.keep.then(Ending::listen).transpose()?;
+    let code = told(&install::run(command)?);
+    if let Some((ending, account)) = ending.zip(user.account()?) {
+        install::keep(node, &account, &ending, |line| match line {
+            Ok(line) => drop(told(&[line])),
+            Err(error) => drop(complain(error, ExitCode::FAILURE)),
+        })?;
+    }
+    Ok(code)
+}
+
+fn told(lines: &[impl AsRef<str>]) -> ExitCode {
+    let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+    tell(&Answer {
+        text: lines.join("\n") + "\n",
+        success: true,
+    })
 }
 
 fn complain(message: &str, code: ExitCode) -> ExitCode {

@@ -256,7 +256,7 @@ impl From<StateError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let code = match &error {
-            PlanError::NodesOwn(_) => Code::AddressInUse,
+            PlanError::NodesOwn(_) | PlanError::Routed { .. } => Code::AddressInUse,
             PlanError::IsThere(_) => Code::InvalidEnvironment,
             _ => Code::InvalidNetwork,
         };

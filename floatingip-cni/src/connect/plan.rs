@@ -84,6 +84,8 @@ pub struct Voice {
     pub mac: Mac,
     /// The addresses.
     pub ips: Vec<Ipv4Addr>,
+    /// One of the node's own on that link, to ask with once more: who answers for others answers no probe.
+    pub own: Option<Ipv4Addr>,
 }
 
 impl<C> Wish<'_, C> {

@@ -71,7 +71,7 @@ impl Spaces {
     /// All at the same time.
     pub(super) fn ask(&self, voices: &[Voice]) -> Result<Option<Neighbour>, Failure> {
         let asked = |voice: &Voice| {
-            let ask = || link::probe(voice.link.as_str(), voice.mac, &voice.ips);
+            let ask = || link::probe(voice.link.as_str(), voice.mac, &voice.ips, voice.own);
             self.at(voice.place).run(ask).map_err(KernelError::from)
         };
         let answers: Vec<_> = thread::scope(|scope| {

@@ -7,20 +7,26 @@ use std::path::{Path, PathBuf};
 use super::InstallError;
 use super::conflist::Conflist;
 use super::content::{self, Sort};
+use super::kubeconfig::Account;
 use crate::spec::{InterfaceName, NameError, UnknownVersion, Version};
 
 /// How the program is called by hand.
 pub const USAGE: &str = "\
-usage: floatingip-cni install (--device DEV | --network-conf FILE) [--cni-version 1.0.0] [FOLDERS]
-       floatingip-cni install --conflist FILE [FOLDERS]
+usage: floatingip-cni install (--device DEV | --network-conf FILE) [--cni-version 1.0.0] [USER] [FOLDERS]
+       floatingip-cni install --conflist FILE [USER] [FOLDERS]
        floatingip-cni uninstall [FOLDERS]
 
-install puts this program, the plugins' names and a conflist on a node; uninstall takes them away again.
+install puts this program, the plugins' names and a conflist on a node, and in a pod with a service account a kubeconfig
+of that; uninstall takes them away again.
 
   --device DEV          the node's link to the network: each pod gets its floating IP there
   --network-conf FILE   galaxy's file on the node: each pod gets the networks that it names, or the usual ones
   --cni-version 1.0.0   the conflist's version: what the runtime takes
   --conflist FILE       this conflist instead of a built-in one
+
+USER:
+  --service-account /var/run/secrets/kubernetes.io/serviceaccount    where the pod finds its token
+  --keep                                stay until SIGTERM or SIGINT, and write the kubeconfig when the token is renewed
 
 FOLDERS:
   --bin-dir /opt/cni/bin                where the runtime looks for plugins
@@ -30,6 +36,9 @@ FOLDERS:
 A runtime calls the plugins by their names, with CNI_COMMAND in the environment.";
 
 const FOLDERS: [&str; 3] = ["--bin-dir", "--conf-dir", "--conf-name"];
+const USERS: [&str; 2] = ["--service-account", KEEP];
+/// The one without a value.
+const KEEP: &str = "--keep";
 const SOURCES: [&str; 4] = ["--device", "--network-conf", "--cni-version", "--conflist"];
 
 /// What is asked for.
@@ -43,6 +52,8 @@ pub enum Command {
         node: Node,
         /// With which conflist.
         source: Source,
+        /// As whom the plugins ask the API server.
+        user: User,
     },
     /// Take them away.
     Uninstall {
@@ -81,6 +92,15 @@ pub enum Source {
         /// The conflist's version.
         version: Version,
     },
+}
+
+/// As whom the plugins ask the API server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Where the pod finds its service account; none: where a kubelet puts it, if there is one.
+    pub folder: Option<PathBuf>,
+    /// Stay, and write its kubeconfig again when the token is renewed.
+    pub keep: bool,
 }
 
 /// Why it is not clear what is asked for.
@@ -136,11 +156,26 @@ impl Command {
         let (command, words) = words.split_first().ok_or(UsageError::NoCommand)?;
         match command.as_str() {
             "install" => {
-                Options::read(words, &[FOLDERS.as_slice(), SOURCES.as_slice()].concat())?.install()
+                let known: Vec<_> = FOLDERS.into_iter().chain(SOURCES).chain(USERS).collect();
+                Options::read(words, &known)?.install()
             }
             "uninstall" => Options::read(words, &FOLDERS)?.uninstall(),
             "help" => Ok(Self::Help),
             other => Err(UsageError::Unknown(other.to_owned())),
+        }
+    }
+}
+
+impl User {
+    /// The service account, by this process's environment.
+    ///
+    /// # Errors
+    /// There is none, and there has to be.
+    pub fn account(&self) -> Result<Option<Account>, InstallError> {
+        let found = Account::find(self.folder.as_deref(), |name| std::env::var(name).ok())?;
+        match found {
+            None if self.keep => Err(InstallError::NothingToKeep),
+            found => Ok(found),
         }
     }
 }
@@ -186,7 +221,11 @@ impl Options {
             };
             let option = known.iter().copied().find(|option| *option == name);
             let option = option.ok_or_else(|| UsageError::Unknown(word.clone()))?;
-            let value = value.or_else(|| words.next().cloned());
+            let value = match option {
+                KEEP if value.is_some() => return Err(UsageError::Unknown(word.clone())),
+                KEEP => Some(KEEP.to_owned()),
+                _ => value.or_else(|| words.next().cloned()),
+            };
             let value = value.filter(|value| !value.is_empty());
             let value = value.ok_or(UsageError::NoValue(option))?;
             if read.insert(option, value).is_some() {
@@ -201,8 +240,12 @@ impl Options {
             Some(file) => self.file(file)?,
             None => self.built_in()?,
         };
+        let user = User {
+            folder: self.0.remove("--service-account").map(PathBuf::from),
+            keep: self.0.remove(KEEP).is_some(),
+        };
         let node = self.node()?;
-        Ok(Command::Install { node, source })
+        Ok(Command::Install { node, source, user })
     }
 
     fn uninstall(self) -> Result<Command, UsageError> {
@@ -274,16 +317,29 @@ mod tests {
         };
         let asked = Command::Install {
             node: node.clone(),
-            source,
+            source: source.clone(),
+            user: User::default(),
         };
         assert_eq!(parse("install --device eth1"), Ok(asked.clone()));
         assert_eq!(parse("install --device=eth1"), Ok(asked));
+        let user = User {
+            folder: Some("/account".into()),
+            keep: true,
+        };
+        let kept = Command::Install {
+            node: node.clone(),
+            source,
+            user,
+        };
+        let line = "install --keep --device eth1 --service-account /account";
+        assert_eq!(parse(line), Ok(kept));
         let networks = Command::Install {
             node: node.clone(),
             source: Source::Networks {
                 file: "/etc/galaxy/galaxy.json".into(),
                 version: Version::V1_1_0,
             },
+            user: User::default(),
         };
         let line = "install --network-conf /etc/galaxy/galaxy.json --cni-version 1.1.0";
         assert_eq!(parse(line), Ok(networks));
@@ -313,6 +369,8 @@ mod tests {
             ),
             ("install --network-conf galaxy.json", "\"galaxy.json\""),
             ("install --device eth1 --bin /x", "\"--bin\""),
+            ("install --device eth1 --keep=no", "\"--keep=no\""),
+            ("uninstall --keep", "\"--keep\""),
             ("uninstall --device eth1", "\"--device\""),
             ("uninstall --conf-name ../x.conflist", "../x.conflist"),
             ("uninstall --conf-name 10-x.conf", "10-x.conf"),

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
 use super::conflist::Conflist;
+use super::kubeconfig;
 use super::{InstallError, PROGRAM, failed};
 
 /// Every build of this program has it, and no other program.
@@ -14,10 +15,12 @@ pub(super) const MARK: &[u8] =
     b"floatingip-cni, the program that installs itself: 6f1c2ad0b3f94e77";
 /// More than this program will ever be, built for debugging too: a longer file is another's.
 const LONGEST_PROGRAM: u64 = 512 * 1024 * 1024;
-/// More than any conflist has.
+/// More than any conflist or kubeconfig has.
 const LONGEST_CONFLIST: u64 = 1024 * 1024;
 const PROGRAM_MODE: u32 = 0o755;
 const CONFLIST_MODE: u32 = 0o644;
+/// For root alone: who reads it may do what the service account may.
+const KUBECONFIG_MODE: u32 = 0o600;
 
 /// What is put under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum Content {
     Link,
     /// The conflist.
     Conflist(Vec<u8>),
+    /// The kubeconfig, which has a secret.
+    Kubeconfig(Vec<u8>),
 }
 
 /// What sort of file is looked for.
@@ -35,6 +40,7 @@ pub enum Content {
 pub(super) enum Sort {
     Program,
     Conflist,
+    Kubeconfig,
 }
 
 /// What is there.
@@ -50,6 +56,7 @@ impl Content {
         match self {
             Self::Program(_) | Self::Link => Sort::Program,
             Self::Conflist(_) => Sort::Conflist,
+            Self::Kubeconfig(_) => Sort::Kubeconfig,
         }
     }
 
@@ -58,6 +65,7 @@ impl Content {
         match self {
             Self::Program(bytes) => same(path, bytes, PROGRAM_MODE),
             Self::Conflist(bytes) => same(path, bytes, CONFLIST_MODE),
+            Self::Kubeconfig(bytes) => same(path, bytes, KUBECONFIG_MODE),
             Self::Link => match fs::read_link(path) {
                 Ok(target) => Ok(target == Path::new(PROGRAM)),
                 // Absent, or no link.
@@ -71,6 +79,7 @@ impl Content {
         match self {
             Self::Program(bytes) => write(path, bytes, PROGRAM_MODE),
             Self::Conflist(bytes) => write(path, bytes, CONFLIST_MODE),
+            Self::Kubeconfig(bytes) => write(path, bytes, KUBECONFIG_MODE),
             Self::Link => symlink(PROGRAM, path),
         }
     }
@@ -109,6 +118,7 @@ fn is_ours(path: &Path, sort: Sort) -> io::Result<bool> {
         // Kept from the optimiser, which could make instructions of the mark.
         Sort::Program => contains(&bytes, black_box(MARK)),
         Sort::Conflist => Conflist::is_ours(&bytes),
+        Sort::Kubeconfig => kubeconfig::is_ours(&bytes),
     })
 }
 
@@ -116,7 +126,7 @@ fn is_ours(path: &Path, sort: Sort) -> io::Result<bool> {
 pub(super) fn read(path: &Path, sort: Sort) -> io::Result<Vec<u8>> {
     let longest = match sort {
         Sort::Program => LONGEST_PROGRAM,
-        Sort::Conflist => LONGEST_CONFLIST,
+        Sort::Conflist | Sort::Kubeconfig => LONGEST_CONFLIST,
     };
     let mut bytes = Vec::new();
     let length = File::open(path)?

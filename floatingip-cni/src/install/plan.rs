@@ -10,18 +10,32 @@ use super::{InstallError, Node, PROGRAM, failed};
 use crate::plugin::Plugin;
 
 /// All files are written beside their names first: where a folder takes none, nothing has changed. Then each gets its
-/// name: the program, the plugins' names, the conflist.
+/// name: the program, the plugins' names, the kubeconfig if there is to be one, the conflist.
 ///
 /// # Errors
 /// A file cannot be read, or a folder has the name of one.
 pub fn install(
     node: &Node,
     program: Vec<u8>,
+    kubeconfig: Option<Vec<u8>>,
     conflist: Conflist,
 ) -> Result<Vec<Step>, InstallError> {
     let mut wanted = vec![(node.bin.join(PROGRAM), Content::Program(program))];
     wanted.extend(names(node).map(|name| (name, Content::Link)));
+    wanted.extend(kubeconfig.map(|it| (node.kubeconfig(), Content::Kubeconfig(it))));
     wanted.push((node.conflist(), Content::Conflist(conflist.into_bytes())));
+    placing(wanted)
+}
+
+/// The kubeconfig alone.
+///
+/// # Errors
+/// As of [`install`].
+pub(super) fn renewal(node: &Node, kubeconfig: Vec<u8>) -> Result<Vec<Step>, InstallError> {
+    placing(vec![(node.kubeconfig(), Content::Kubeconfig(kubeconfig))])
+}
+
+fn placing(wanted: Vec<(PathBuf, Content)>) -> Result<Vec<Step>, InstallError> {
     let (mut stages, mut places) = (Vec::new(), Vec::new());
     for (path, content) in wanted {
         stages.extend(leftover(&path));
@@ -38,7 +52,7 @@ pub fn install(
     Ok(stages)
 }
 
-/// The conflist goes first, then the names, then the program. What was kept of others is put back.
+/// The conflist goes first, then the names, the program and the kubeconfig. What was kept of others is put back.
 ///
 /// # Errors
 /// A file cannot be read, or a folder has the name of one.
@@ -46,6 +60,7 @@ pub fn uninstall(node: &Node) -> Result<Vec<Step>, InstallError> {
     let mut installed = vec![(node.conflist(), Sort::Conflist)];
     installed.extend(names(node).map(|name| (name, Sort::Program)));
     installed.push((node.bin.join(PROGRAM), Sort::Program));
+    installed.push((node.kubeconfig(), Sort::Kubeconfig));
     let mut steps = Vec::new();
     for (path, sort) in installed {
         steps.extend(leftover(&path));
@@ -86,5 +101,10 @@ impl Node {
     /// Where the conflist is.
     pub fn conflist(&self) -> PathBuf {
         self.conf.join(&self.conf_name)
+    }
+
+    /// Where the kubeconfig is, which the meta plugin looks for there unless it is told otherwise.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.conf.join("floatingip.kubeconfig")
     }
 }

@@ -55,6 +55,7 @@ impl Scene {
         install(
             &self.node,
             program(build),
+            Some(kubeconfig(build)),
             Conflist::check(conflist).unwrap(),
         )
         .unwrap()
@@ -91,6 +92,11 @@ impl Scene {
             assert!(!called.is_empty(), "{before:?}: no plugin at all {at}");
         }
     }
+}
+
+fn kubeconfig(token: &str) -> Vec<u8> {
+    let text = format!(r#"{{"current-context":"floatingip-cni","token":"{token}"}}"#);
+    text.into_bytes()
 }
 
 fn program(build: &str) -> Vec<u8> {
@@ -185,7 +191,7 @@ fn a_folder_under_a_name_is_refused_before_anything_is_changed() {
     let conflist = Conflist::built_in(&"eth1".parse().unwrap(), crate::spec::Version::V1_0_0);
     let conflist = Conflist::check(conflist).unwrap();
     for refused in [
-        install(&scene.node, program("new"), conflist),
+        install(&scene.node, program("new"), None, conflist),
         uninstall(&scene.node),
     ] {
         let refused = refused.unwrap_err();

@@ -49,6 +49,14 @@ impl Arp {
         }
     }
 
+    /// Asks who has an address, as one that has another.
+    pub fn question(mac: Mac, own: Ipv4Addr, ip: Ipv4Addr) -> Self {
+        Self {
+            sender: (mac, own),
+            ..Self::probe(mac, ip)
+        }
+    }
+
     /// Says that one has an address.
     pub fn announcement(mac: Mac, ip: Ipv4Addr, form: Form) -> Self {
         let (reply, target) = match form {

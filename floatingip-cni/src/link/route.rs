@@ -20,6 +20,8 @@ impl Route {
     /// The table that is used where no rule says otherwise.
     const MAIN: u8 = 254;
     const LOCAL: u32 = 255;
+    /// Added to the metric of a route that is put aside: a bit that nobody's metric has, so that it is known again.
+    const ASIDE: u32 = 0x4000_0000;
 
     /// A route by a gateway, or straight to the link.
     pub fn to(destination: IpNet, gateway: Option<IpAddr>) -> Self {
@@ -108,18 +110,41 @@ impl Route {
             && self.metric() == other.metric()
     }
 
-    /// The same, before others to the same place: IPv6 has no order but that of metrics.
-    #[must_use]
-    pub fn before(mut self) -> Self {
+    /// Does it go by a next hop that the kernel keeps apart from routes?
+    pub fn has_object(&self) -> bool {
+        let object = |it: &RouteAttribute| matches!(it, RouteAttribute::NhId(_));
+        self.0.attributes.iter().any(object)
+    }
+
+    /// The same behind others to the same place: IPv6 has no order but that of metrics. None for IPv4, and for one
+    /// that is aside already.
+    pub fn aside(&self) -> Option<Self> {
+        let metric = self.metric()?;
         let is_v6 = self.destination().addr().is_ipv6();
-        for attribute in &mut self.0.attributes {
-            if let RouteAttribute::Priority(metric) = attribute
-                && is_v6
-            {
-                *metric = metric.saturating_sub(1).max(1);
+        (is_v6 && metric < Self::ASIDE).then(|| self.ranked(metric.saturating_add(Self::ASIDE)))
+    }
+
+    /// The same as it was before it was put aside.
+    #[must_use]
+    pub fn in_front(&self) -> Self {
+        let is_v6 = self.destination().addr().is_ipv6();
+        let aside = Self::ASIDE..Self::ASIDE.saturating_mul(2);
+        match self.metric() {
+            Some(metric) if is_v6 && aside.contains(&metric) => {
+                self.ranked(metric.saturating_sub(Self::ASIDE))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    fn ranked(&self, rank: u32) -> Self {
+        let mut route = self.clone();
+        for attribute in &mut route.0.attributes {
+            if let RouteAttribute::Priority(metric) = attribute {
+                *metric = rank;
             }
         }
-        self
+        route
     }
 
     fn table(&self) -> u32 {
@@ -137,6 +162,20 @@ impl Route {
         })
     }
 
+    /// What is left of it, where it ends by itself. Only IPv6 has that.
+    fn lifetime(&self) -> Option<RouteAttribute> {
+        /// Of the clock that user space sees, whatever the kernel counts in.
+        const TICKS: u32 = 100;
+        let left = self.attribute(|it| match it {
+            RouteAttribute::CacheInfo(info) if info.expires != 0 => Some(info.expires),
+            _ => None,
+        })?;
+        let is_v6 = self.destination().addr().is_ipv6();
+        // One that is over, which the kernel has not removed yet, has less than nothing left.
+        let left = u32::try_from(left.cast_signed()).unwrap_or(1);
+        is_v6.then(|| RouteAttribute::Expires(left.div_ceil(TICKS)))
+    }
+
     fn attribute<T>(&self, pick: impl Fn(&RouteAttribute) -> Option<T>) -> Option<T> {
         self.0.attributes.iter().find_map(pick)
     }
@@ -146,10 +185,15 @@ impl Route {
         let mut message = self.0.clone();
         message.header.flags &= RouteFlags::Onlink;
         let kept = |it: &RouteAttribute| {
-            !matches!(it, RouteAttribute::Oif(_) | RouteAttribute::CacheInfo(_))
+            !matches!(
+                it,
+                RouteAttribute::Oif(_) | RouteAttribute::CacheInfo(_) | RouteAttribute::Expires(_)
+            )
         };
         message.attributes.retain(kept);
         message.attributes.push(RouteAttribute::Oif(link));
+        message.attributes.extend(self.lifetime());
+
         message
     }
 }
@@ -214,6 +258,25 @@ mod tests {
         assert!(default.agrees(&Route::from(default.through(3))));
         assert!(!default.agrees(&route("0.0.0.0/0", Some("10.0.0.2"))));
         assert!(!default.agrees(&route("::/0", None)));
+    }
+
+    #[test]
+    fn an_ipv6_route_is_put_aside_and_back() {
+        let of_metric = |to: &str, metric| {
+            let mut route = route(to, None);
+            route.0.attributes.push(RouteAttribute::Priority(metric));
+            route
+        };
+        for metric in [1, 256, 1024] {
+            let route = of_metric("fd00::/64", metric);
+            let aside = route.aside().unwrap();
+            assert!(aside.metric() > route.metric());
+            assert_eq!(aside.in_front(), route);
+            assert_eq!((aside.aside(), route.in_front()), (None, route));
+        }
+        assert_eq!(of_metric("10.0.0.0/24", 5).aside(), None);
+        let last = of_metric("fd00::/64", u32::MAX);
+        assert_eq!((last.aside(), last.in_front()), (None, last));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
-    DecodeError, ErrorMessage, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NlasIterator,
+    DecodeError, DoneMessage, ErrorMessage, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -113,7 +113,12 @@ impl Talk {
                 whole &= header.flags & NLM_F_DUMP_INTR == 0;
                 match payload {
                     NetlinkPayload::InnerMessage(message) => answers.push(message),
-                    NetlinkPayload::Done(_) => return Ok(whole.then_some(answers)),
+                    NetlinkPayload::Done(done) => {
+                        return match ended(&done) {
+                            None => Ok(whole.then_some(answers)),
+                            Some(errno) => Err(refused(what(), errno, String::new(), module)),
+                        };
+                    }
                     NetlinkPayload::Error(error) => {
                         return match errno(&error) {
                             None => Ok(Some(answers)),
@@ -153,6 +158,11 @@ fn parts(mut bytes: &[u8]) -> Result<Vec<Part>, DecodeError> {
     Ok(parts)
 }
 
+/// Why a list ended before its end: the kernel says that in its last message.
+fn ended(done: &DoneMessage) -> Option<Errno> {
+    (done.code < 0).then(|| Errno::from_raw_os_error(-done.code))
+}
+
 fn errno(error: &ErrorMessage) -> Option<Errno> {
     error.code.map(|code| Errno::from_raw_os_error(-code.get()))
 }
@@ -180,5 +190,29 @@ pub(super) fn refused(
         errno,
         reason,
         module,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_the_kernel_breaks_off_is_no_list() {
+        let done = |code| {
+            let mut done = DoneMessage::default();
+            done.code = code;
+            ended(&done)
+        };
+        assert_eq!(done(0), None);
+        assert_eq!(done(-12), Some(Errno::NOMEM));
+        let bytes = [
+            20, 0, 0, 0, 3, 0, 2, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0xf4, 0xff, 0xff, 0xff,
+        ];
+        let parts = parts(&bytes).unwrap();
+        let NetlinkPayload::Done(read) = &parts[0].1 else {
+            panic!("{parts:?}");
+        };
+        assert_eq!(ended(read), Some(Errno::NOMEM));
     }
 }

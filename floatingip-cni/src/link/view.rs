@@ -80,6 +80,11 @@ impl Link {
         self.name == name || self.alternatives.iter().any(|other| other == name)
     }
 
+    /// All names by which the kernel finds it: none of them can be another link's.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        [&self.name].into_iter().chain(&self.alternatives)
+    }
+
     /// Is it a bridge?
     pub fn is_bridge(&self) -> bool {
         self.kind == "bridge"

@@ -131,7 +131,7 @@ struct Choice<'a> {
 impl<'a> Choice<'a> {
     fn new(wish: &'a Wish<'a>, facts: &'a Facts, card: InterfaceName) -> Self {
         let links = facts.container.links.iter();
-        let mut inside: BTreeSet<String> = links.map(|link| link.name.clone()).collect();
+        let mut inside: BTreeSet<String> = links.flat_map(Link::names).cloned().collect();
         inside.insert(wish.attachment.interface.to_string());
         Self {
             wish,
@@ -316,6 +316,7 @@ impl<'a> Choice<'a> {
             link: it.inside.name.clone(),
             mac: mac(it),
             ips: group.v4().collect(),
+            own: None,
         });
         voices.filter(|voice| !voice.ips.is_empty()).collect()
     }

@@ -37,9 +37,10 @@ impl Facts {
             },
             settings: BTreeMap::new(),
         };
-        // Only a bridge takes over what a device had; a router's list of routes is long.
-        if matches!(config.switch, Switch::Bridge | Switch::Pure) && facts.may_be_taken_over(config)
-        {
+        // A bridge takes over what a device had, and who routes looks whether an address is routed already. The others
+        // need none, and a router's list of routes is long.
+        let moves = config.switch == Switch::Bridge && facts.may_be_taken_over(config);
+        if moves || config.switch == Switch::Pure {
             facts.host.routes = host.routes()?;
         }
         let mut wanted = facts.routing(config);

@@ -1,7 +1,7 @@
 //! The container's interfaces: what is made for each group of addresses.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
@@ -40,7 +40,7 @@ pub(super) struct Interfaces<'a> {
 
 impl<'a> Interfaces<'a> {
     pub(super) fn new(pod: Pod<'a>, uplinks: Uplinks<'a>, rng: &'a mut fastrand::Rng) -> Self {
-        let names = |links: &[Link]| links.iter().map(|link| link.name.clone()).collect();
+        let names = |links: &[Link]| links.iter().flat_map(Link::names).cloned().collect();
         let mut inside: BTreeSet<String> = names(&pod.facts.container.links);
         inside.insert(pod.wish.attachment.interface.to_string());
         Self {
@@ -118,6 +118,7 @@ impl<'a> Interfaces<'a> {
         self.switch_on(&endpoint, Some(&host.end));
         for ip in group.v4() {
             let net = IpNet::from(IpAddr::V4(ip));
+            self.check_unrouted(net)?;
             host.routed.push(net);
             self.made.finish.push(Step::host(Change::AddRoute {
                 name: host.end.name.clone(),
@@ -129,6 +130,20 @@ impl<'a> Interfaces<'a> {
         self.speak_on_host(&endpoint, group);
         self.configure(endpoint);
         Ok(())
+    }
+
+    /// Nobody on the wire would tell: the node itself answers for the other.
+    fn check_unrouted(&self, net: IpNet) -> Result<(), PlanError> {
+        let host = &self.pod.facts.host;
+        let same = |route: &&Route| route.is_unicast() && route.destination() == net;
+        let Some(route) = host.routes.iter().find(same) else {
+            return Ok(());
+        };
+        let link = route.link().and_then(|link| host.numbered(link));
+        Err(PlanError::Routed {
+            ip: net.addr(),
+            link: link.map_or_else(String::new, |link| link.name.clone()),
+        })
     }
 
     /// What the node needs to answer for its containers; once.
@@ -290,6 +305,7 @@ impl<'a> Interfaces<'a> {
             link: endpoint.inside.name.clone(),
             mac,
             ips: group.v4().collect(),
+            own: None,
         };
         let mac = endpoint.inside.mac.unwrap_or(endpoint.first_mac);
         self.speak(voice(endpoint.first_mac), voice(mac));
@@ -305,8 +321,21 @@ impl<'a> Interfaces<'a> {
             link,
             mac: mac.unwrap_or(endpoint.first_mac),
             ips: group.v4().collect(),
+            own: there.and_then(|link| self.own_address(link)),
         };
         self.speak(voice.clone(), voice);
+    }
+
+    /// Other nodes that route to their containers answer for those, as this one does.
+    fn own_address(&self, link: &Link) -> Option<Ipv4Addr> {
+        if self.pod.wish.config.switch != Switch::Pure {
+            return None;
+        }
+        let mut addresses = self.pod.facts.host.addresses_of(link);
+        addresses.find_map(|address| match address.net() {
+            IpNet::V4(net) => Some(net.addr()),
+            IpNet::V6(_) => None,
+        })
     }
 
     fn speak(&mut self, asks: Voice, announces: Voice) {

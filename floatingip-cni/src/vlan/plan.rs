@@ -95,6 +95,16 @@ pub enum PlanError {
     /// An address that the node has.
     #[error("{0} is used by this node itself: take it from the node, or release the address")]
     NodesOwn(IpAddr),
+    /// An address that the node routes to another container.
+    #[error(
+        "{ip} is used on this node already, which routes it to {link}: end the container there, or release the address"
+    )]
+    Routed {
+        /// The address.
+        ip: IpAddr,
+        /// The host's end of that container's link.
+        link: String,
+    },
     /// A name that cannot be one.
     #[error("a link's name {0}")]
     Name(#[from] NameError),

@@ -4,9 +4,9 @@
 //! them, and the host goes on answering without anybody's help; what is left to do is done by the next call, which
 //! sees in the facts how far the last one came.
 //!
-//! 1. The bridge gets the device's hardware address, copies of the addresses, and copies of the routes, before the
-//!    device's own. It has no carrier yet, and is told that routes without carrier are to be ignored: the device's
-//!    are used.
+//! 1. The device's IPv6 routes are put aside, by a metric that no other has, and are still used. The bridge gets the
+//!    device's hardware address, copies of the addresses, and copies of the routes, before the device's own. It has no
+//!    carrier yet, and is told that routes without carrier are to be ignored: the device's are used.
 //! 2. One message makes the device a port. From then on frames come in at the bridge, which has a carrier: its
 //!    routes are used.
 //! 3. The device's routes and addresses, which nobody uses any more, are removed.
@@ -55,6 +55,7 @@ impl<'a> Takeover<'a> {
         changes.extend(self.heed_carrier());
         changes.extend(self.missing_addresses());
         changes.extend(self.switch_bridge_on());
+        changes.extend(self.putting_aside());
         changes.extend(self.missing_routes());
         changes.extend(self.switch_device_on());
         changes.extend(self.joining());
@@ -93,20 +94,31 @@ impl<'a> Takeover<'a> {
                 what,
             });
         }
-        let shared = self
+        match self
             .facts
             .host
             .routes
             .iter()
-            .find(|route| route.shares(self.device));
-        if let Some(route) = shared {
-            let what = format!("the route {route}, which has several next hops");
-            return Err(PlanError::Immovable {
+            .find_map(|route| self.fixes(route))
+        {
+            Some(what) => Err(PlanError::Immovable {
                 device: device.clone(),
                 what,
-            });
+            }),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Why a route cannot be moved.
+    fn fixes(&self, route: &Route) -> Option<String> {
+        if route.shares(self.device) {
+            return Some(format!("the route {route}, which has several next hops"));
+        }
+        // Where the kernel does not tell its link, it may be this one.
+        let is_here = route.link().is_none_or(|link| link == self.device.index);
+        (is_here && route.has_object()).then(|| {
+            format!("the route {route}, whose next hop is an object of its own (ip nexthop)")
+        })
     }
 
     fn there(&self) -> Option<&Link> {
@@ -131,12 +143,57 @@ impl<'a> Takeover<'a> {
         of_device.filter(|address| address.net().addr().is_ipv4() || address.is_global())
     }
 
-    /// Those of the device: straight ones first, as the others need them.
-    fn routes(&self) -> Vec<&Route> {
-        let of_device = self.facts.host.routes_of(self.device);
-        let mut routes: Vec<&Route> = of_device.filter(|route| route.is_unicast()).collect();
+    /// Those of the device, as they were before any was put aside: straight ones first, as the others need them.
+    fn routes(&self) -> Vec<Route> {
+        let mut routes: Vec<Route> = Vec::new();
+        for route in self.present_routes().map(Route::in_front) {
+            if !routes.iter().any(|other| other.agrees(&route)) {
+                routes.push(route);
+            }
+        }
         routes.sort_by_key(|route| route.gateway().is_some());
         routes
+    }
+
+    fn present_routes(&self) -> impl Iterator<Item = &Route> {
+        let of_device = self.facts.host.routes_of(self.device);
+        of_device.filter(|route| route.is_unicast())
+    }
+
+    /// The routes that are the device's once it steps back: those of IPv6 aside.
+    fn routes_aside(&self) -> Vec<Route> {
+        let routes = self.routes().into_iter();
+        routes.map(|route| route.aside().unwrap_or(route)).collect()
+    }
+
+    fn has_route(&self, route: &Route) -> bool {
+        self.present_routes().any(|present| present.agrees(route))
+    }
+
+    /// Each is there once more before it goes.
+    fn putting_aside(&self) -> Vec<Change> {
+        if self.is_port() {
+            return Vec::new();
+        }
+        let name = || self.device_name.clone();
+        let mut changes = Vec::new();
+        for route in self.routes() {
+            let Some(aside) = route.aside() else { continue };
+            if !self.has_route(&aside) {
+                changes.push(Change::AddRoute {
+                    name: name(),
+                    route: aside,
+                    rank: Rank::First,
+                });
+            }
+            if self.has_route(&route) {
+                changes.push(Change::RemoveRoute {
+                    name: name(),
+                    route,
+                });
+            }
+        }
+        changes
     }
 
     fn creation(&self) -> Option<Change> {
@@ -232,8 +289,7 @@ impl<'a> Takeover<'a> {
                 .flat_map(|bridge| self.facts.host.routes_of(bridge));
             present.any(|route| route.agrees(wanted))
         };
-        let routes = self.routes().into_iter().cloned().map(Route::before);
-        let missing = routes.filter(|route| !has(route));
+        let missing = self.routes().into_iter().filter(|route| !has(route));
         let (straight, by_gateway): (Vec<_>, Vec<_>) =
             missing.partition(|route| route.gateway().is_none());
         // Each goes before the last: backwards, so that they stay in their order.
@@ -263,10 +319,14 @@ impl<'a> Takeover<'a> {
     }
 
     fn old_routes(&self) -> Vec<Change> {
-        let routes = self.routes().into_iter().rev();
-        let changes = routes.map(|route| Change::RemoveRoute {
+        let present = || self.present_routes().cloned().collect();
+        let routes: Vec<Route> = match self.is_port() {
+            true => present(),
+            false => self.routes_aside(),
+        };
+        let changes = routes.into_iter().rev().map(|route| Change::RemoveRoute {
             name: self.device_name.clone(),
-            route: route.clone(),
+            route,
         });
         changes.collect()
     }

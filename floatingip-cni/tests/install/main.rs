@@ -2,6 +2,8 @@
 //! itself.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod refuse;

@@ -31,6 +31,18 @@ fn a_folder_that_cannot_be_written_is_named_and_the_other_is_not_changed() {
     }
 }
 
+#[test]
+fn a_folder_that_cannot_be_made_is_named_before_the_other_is_made() {
+    let mut scene = Scene::new();
+    let file = scene.root.path().join("file");
+    fs::write(&file, "").unwrap();
+    scene.conf = file.join("net.d");
+    let said = complaint(&scene.install(&["--device", "eth1"]), 1);
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert!(said.contains(file.to_str().unwrap()), "{said}");
+    assert!(!scene.bin.exists());
+}
+
 /// The call, by somebody who may write the node's folders as far as their modes go.
 fn call_without_rights(scene: &Scene) -> Command {
     let program = scene.build("");

@@ -10,7 +10,7 @@ use floatingip_cni::state::Folder;
 use serde_json::json;
 
 use super::lab::{Call, Lab};
-use super::space::Space;
+use super::space::{Space, assert_same};
 use super::takeover::{decided, with_kernels};
 
 const SWITCHES: [&str; 3] = ["bridge", "macvlan", "pure"];
@@ -54,9 +54,8 @@ impl Scene {
 
     #[track_caller]
     fn assert_as_before(&self, moment: &str) {
-        let now = (self.lab.host.snapshot(), self.pod.snapshot());
-        assert_eq!(now.0, self.before.0, "{moment}");
-        assert_eq!(now.1, self.before.1, "{moment}");
+        assert_same(&self.lab.host.snapshot(), &self.before.0, moment);
+        assert_same(&self.pod.snapshot(), &self.before.1, moment);
         assert_eq!(self.lab.remembered(), 0, "{moment}");
     }
 }

@@ -112,6 +112,26 @@ fn an_address_that_is_in_use_is_refused_and_its_user_named() {
         .succeeds();
 }
 
+/// As that node's kernel answers, which does not answer a probe.
+#[test]
+fn an_address_that_another_node_answers_for_is_refused() {
+    let Some(lab) = Lab::new() else { return };
+    let other = &lab.outside;
+    other.set("ipv4/ip_forward", "1");
+    other.set("ipv4/conf/out0/proxy_arp", "1");
+    other.ip("link add far type veth peer name pod");
+    other.ip("link set far up");
+    other.ip("link set pod up");
+    other.ip("route add 10.9.0.20 dev far");
+    let pod = Space::new();
+    let pure = json!({"switch": "pure"});
+    let call = lab.add("c1", &pod, &["10.9.0.20/24"], &pure);
+    lab.call(&call)
+        .fails_with(100, &format!("10.9.0.20 is used by {OUTSIDE_MAC}"));
+    lab.call(&lab.add("c2", &pod, &["10.9.0.21/24"], &pure))
+        .succeeds();
+}
+
 /// The node does not hear a macvlan's question, nor its own.
 #[test]
 fn an_address_of_the_node_is_refused() {
@@ -197,10 +217,31 @@ fn an_address_that_is_routed_to_another_container_stays_there() {
         .succeeds();
     let before = lab.host.snapshot();
     let second = lab.add("c2", &pods[1], &["10.9.0.20/24"], &pure);
-    lab.call(&second)
-        .fails_with(5, "cannot add the route 10.9.0.20/32 through v-hc2-l0");
+    lab.call(&second).fails_with(
+        100,
+        "10.9.0.20 is used on this node already, which routes it to v-hc1-l0",
+    );
     assert_eq!(lab.host.snapshot(), before);
     assert!(lab.outside.reaches(&pods[0], "10.9.0.20"));
+}
+
+/// The kernel finds a link by any of its names, and gives none of them to another.
+#[test]
+fn other_names_of_links_are_taken_too() {
+    let Some(lab) = Lab::new() else { return };
+    lab.host.ip("link add other type veth peer name rehto");
+    lab.host.ip("link property add dev other altname v-hc1-l0");
+    let pod = Space::new();
+    pod.ip("link add other type veth peer name rehto");
+    pod.ip("link property add dev other altname eth1");
+    let ips = &["10.9.0.20/24", "10.8.0.20/24"];
+    lab.call(&lab.add("c1", &pod, ips, &json!({}))).succeeds();
+    let links = lab.host.ip("-o link show type veth");
+    assert!(
+        links.contains("v-hc1-l1") && links.contains("v-hc1-l2"),
+        "{links}"
+    );
+    assert!(pod.ip("-o -4 address show dev eth2").contains("10.8.0.20"));
 }
 
 #[test]

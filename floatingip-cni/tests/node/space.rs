@@ -99,6 +99,18 @@ impl Space {
         })
     }
 
+    /// The kernel takes its time to notice that a port has one.
+    #[track_caller]
+    pub(crate) fn await_carrier(&self, link: &str) {
+        let since = Instant::now();
+        while !self
+            .ip(&format!("-o link show {link}"))
+            .contains("LOWER_UP")
+        {
+            assert!(since.elapsed() < LONGEST_WAY, "{link} has no carrier");
+        }
+    }
+
     pub(crate) fn setting(&self, name: &str) -> String {
         let path = format!("/proc/sys/net/{name}");
         let text = self.run(|| fs::read_to_string(path)).expect("a setting");
@@ -148,6 +160,19 @@ fn echoed(here: &UdpSocket, there: &UdpSocket, to: std::net::SocketAddr) -> io::
     here.recv_from(&mut bytes).map(drop)
 }
 
+/// Two snapshots are the same; only the lines that differ are told.
+#[track_caller]
+pub(crate) fn assert_same(now: &str, before: &str, moment: &str) {
+    let only = |these: &str, others: &str| -> Vec<String> {
+        let lines = these
+            .lines()
+            .filter(|line| !others.lines().any(|it| it == *line));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(only(now, before), only(before, now), "{moment}");
+    assert_eq!(now, before, "{moment}: in another order");
+}
+
 /// A line of `ip -d link` without timers.
 fn without_timers(line: &str) -> String {
     let words = line
@@ -157,9 +182,11 @@ fn without_timers(line: &str) -> String {
     words.filter(counts).collect::<Vec<_>>().join(" ")
 }
 
-/// A line about an address or a route, without what the kernel is still finding out.
+/// A line about an address or a route, without what the kernel is still finding out, and without the flag that it does
+/// not have to: addresses are put back with it, so that they answer at once.
 fn settled(line: &str) -> String {
     let words = line.split_whitespace();
-    let lasts = |word: &&str| !["tentative", "linkdown"].contains(word) && !word.ends_with("sec");
+    let passing = ["tentative", "linkdown", "nodad"];
+    let lasts = |word: &&str| !passing.contains(word) && !word.ends_with("sec");
     words.filter(lasts).collect::<Vec<_>>().join(" ")
 }

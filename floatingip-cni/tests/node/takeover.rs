@@ -7,13 +7,14 @@ use floatingip_cni::vlan::{Facts, VlanConfig, Wish, plan};
 use serde_json::json;
 
 use super::lab::{Call, DEVICE, HOST_IP, Lab, OUTSIDE_IP};
-use super::space::Space;
+use super::space::{Space, assert_same};
 
 /// The addresses that the tests' device has, all of which have to survive.
 pub(crate) const SECOND_IP: &str = "10.9.0.11";
 pub(crate) const ELSEWHERE: &str = "10.77.0.1";
 pub(crate) const V6: &str = "fd09::10";
 pub(crate) const OUTSIDE_V6: &str = "fd09::1";
+const ELSEWHERE_V6: &str = "fd77::1";
 
 /// A node with two addresses, and routes by a gateway; the gateway has an address elsewhere.
 pub(crate) fn lab() -> Option<Lab> {
@@ -28,6 +29,15 @@ pub(crate) fn lab() -> Option<Lab> {
         .ip(&format!("address add {V6}/64 dev {DEVICE} nodad"));
     lab.outside
         .ip(&format!("address add {OUTSIDE_V6}/64 dev out0 nodad"));
+    lab.outside
+        .ip(&format!("address add {ELSEWHERE_V6}/128 dev lo"));
+    // None is before it.
+    lab.host
+        .ip(&format!("route add fd77::/64 via {OUTSIDE_V6} metric 1"));
+    // As from a router's advertisement.
+    lab.host.ip(&format!(
+        "route add default via {OUTSIDE_V6} proto ra metric 1024 expires 1700"
+    ));
     Some(lab)
 }
 
@@ -68,7 +78,7 @@ fn assert_host_answers(lab: &Lab, moment: &str) {
     for ip in [HOST_IP, SECOND_IP, V6] {
         assert!(lab.outside.reaches(&lab.host, ip), "{ip} {moment}");
     }
-    for ip in [OUTSIDE_IP, ELSEWHERE, OUTSIDE_V6] {
+    for ip in [OUTSIDE_IP, ELSEWHERE, OUTSIDE_V6, ELSEWHERE_V6] {
         assert!(lab.host.reaches(&lab.outside, ip), "to {ip} {moment}");
     }
 }
@@ -119,6 +129,13 @@ fn finish(lab: &Lab, moment: &str) {
         "",
         "{moment}"
     );
+    assert_eq!(routes_v6(lab, DEVICE), [] as [&str; 0], "{moment}");
+    let routes = [
+        "default via fd09::1 proto ra metric 1024 expires pref medium",
+        "fd09::/64 proto kernel metric 256 pref medium",
+        "fd77::/64 via fd09::1 metric 1 pref medium",
+    ];
+    assert_eq!(routes_v6(lab, "docker"), routes, "{moment}");
     let bridge = lab.host.ip("-4 -o address show dev docker");
     assert_eq!(bridge.lines().count(), 2, "{moment}: {bridge}");
     assert_eq!(
@@ -126,6 +143,25 @@ fn finish(lab: &Lab, moment: &str) {
             .setting("ipv4/conf/docker/ignore_routes_with_linkdown"),
         "0"
     );
+}
+
+/// Those that can be moved; of lifetimes that there is one, and not much shorter than before.
+#[track_caller]
+fn routes_v6(lab: &Lab, link: &str) -> Vec<String> {
+    let word = |word: &str| match word.strip_suffix("sec") {
+        Some(left) => {
+            let left: u32 = left.parse().unwrap();
+            assert!((1500..=1700).contains(&left), "{left} s");
+            None
+        }
+        None => Some(word.to_owned()),
+    };
+    let text = lab.host.ip(&format!("-6 route show dev {link}"));
+    let lines = text.lines().filter(|line| !line.starts_with("fe80::/64"));
+    let line = |line: &str| line.split_whitespace().filter_map(word).collect::<Vec<_>>();
+    let mut lines: Vec<String> = lines.map(|it| line(it).join(" ")).collect();
+    lines.sort();
+    lines
 }
 
 #[test]
@@ -150,7 +186,7 @@ fn what_fails_on_the_way_is_taken_back() {
     let asked = format!("-6 -o address show dev {DEVICE} to {V6} tentative");
     assert_eq!(lab.host.ip(&asked), "", "it answers at once");
     assert_eq!(broken.left, [] as [&str; 0]);
-    assert_eq!(lab.host.snapshot(), before);
+    assert_same(&lab.host.snapshot(), &before, "taken back");
     assert_host_answers(&lab, "after it was taken back");
 }
 
@@ -180,6 +216,7 @@ fn what_cannot_be_moved_without_a_gap_is_left_alone() {
     lab.host.ip("link set other master docker up");
     lab.host.ip("link set rehto up");
     lab.host.ip("link set docker up");
+    lab.host.await_carrier("docker");
     let before = lab.host.snapshot();
     let call = lab.add("c1", &pod, &["10.9.0.20/24"], &json!({}));
     lab.call(&call)
@@ -192,6 +229,12 @@ fn what_cannot_be_moved_without_a_gap_is_left_alone() {
     lab.host.ip(&format!("route add {routes}"));
     lab.call(&call)
         .fails_with(7, "10.88.0.0/16, which has several next hops");
+    lab.host.ip("route delete 10.88.0.0/16");
+    lab.host
+        .ip(&format!("nexthop add id 7 via {OUTSIDE_IP} dev {DEVICE}"));
+    lab.host.ip("route add 10.88.0.0/16 nhid 7");
+    lab.call(&call)
+        .fails_with(7, "10.88.0.0/16 by 10.9.0.1, whose next hop is an object");
     lab.host.ip("route delete 10.88.0.0/16");
     assert!(before.contains("docker"));
     assert_host_answers(&lab, "after refusals");

@@ -30,7 +30,9 @@ async fn annotations_are_refused_where_they_are_written() -> Result<()> {
     let plane = builder.start().await?;
     let user = Caller(plane.client());
     let server = Caller(as_the_server(&plane).await?);
-    shipped::apply(&user.0, "admission").await?;
+    for folder in ["base", "node", "admission"] {
+        shipped::apply(&user.0, folder).await?;
+    }
     in_force(&user).await?;
     addresses_of_new_pods(&user, &server).await?;
     addresses_of_pods_that_are_there(&user, &server).await?;

@@ -8,7 +8,7 @@ use floatingip_k8s::crd::install_crds;
 use floatingip_testkit::{ControlPlane, object};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -53,10 +53,15 @@ fn documents(path: &Path) -> Result<Vec<Value>> {
     documents.with_context(|| path.display().to_string())
 }
 
-/// Applies all objects of a folder.
+/// Applies all objects of a folder; a field that the API server does not know is a fault.
 pub(crate) async fn apply(client: &Client, folder: &str) -> Result<()> {
+    let how = PatchParams::apply("floatingip").validation_strict();
     for object in objects(folder)? {
-        object::apply(client, &object).await?;
+        let name = object["metadata"]["name"].as_str().context("no name")?;
+        let applied = object::api(client, &object)?
+            .patch(name, &how, &Patch::Apply(&object))
+            .await;
+        applied.with_context(|| format!("{folder}: {name}"))?;
     }
     Ok(())
 }

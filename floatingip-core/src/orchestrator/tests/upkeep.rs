@@ -530,32 +530,46 @@ fn a_whole_list_is_taken_in_in_slices() {
     assert_eq!(lab.engine().len(), 6);
 }
 
+impl Restart {
+    /// The interface is asked for anew while its former end is being written, and waits; this end is told meanwhile,
+    /// and confirmed.
+    fn end_of_who_waits<F: Future<Output = Result<(), Stuck>>>(
+        &self,
+        end: impl FnOnce() -> F,
+    ) -> Result<Vec<IpAddr>, AllocateError> {
+        let (lab, request) = (&self.lab, self.request());
+        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        lab.store().hang(1);
+        let mut former = Box::pin(lab.detached(&self.cable));
+        assert_eq!(poll_once(former.as_mut()), None);
+        let mut waiting = Box::pin(lab.allocate(&request, &Place::Anywhere));
+        assert_eq!(poll_once(waiting.as_mut()), None);
+        let mut end = Box::pin(end());
+        assert_eq!(poll_once(end.as_mut()), None);
+        lab.store().hang(0);
+        assert_eq!(block_on(former), Ok(()));
+        self.timer.advance(MINUTE);
+        assert_eq!(block_on(end), Ok(()));
+        block_on(waiting)
+    }
+}
+
 /// A runtime gives up waiting for an interface, and ends it: there is nothing to end yet.
 #[test]
 fn who_waits_for_a_decision_gets_nothing_once_its_end_was_told() {
     for store in each_kind() {
-        let Restart { lab, timer, cable } = Restart::new(store);
-        let request = request("web").with_attachment(cable.clone());
-        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
-        lab.store().hang(1);
-        let mut former = Box::pin(lab.detached(&cable));
-        assert_eq!(poll_once(former.as_mut()), None);
-        let mut waiting = Box::pin(lab.allocate(&request, &Place::Anywhere));
-        assert_eq!(poll_once(waiting.as_mut()), None);
-        let mut end = Box::pin(lab.detached(&cable));
-        assert_eq!(poll_once(end.as_mut()), None);
-        lab.store().hang(0);
-        assert_eq!(block_on(former), Ok(()));
-        timer.advance(MINUTE);
-        assert_eq!(block_on(end), Ok(()));
-        let refused = block_on(waiting).expect_err("its end was told");
-        let AllocateError::Refused(Refusal::PodEnded { .. }) = refused else {
-            panic!("{refused}")
-        };
+        let restart = Restart::new(store);
+        let (lab, cable) = (&restart.lab, &restart.cable);
+        let refused = restart.end_of_who_waits(|| lab.detached(cable));
+        let ended = AllocateError::Refused(Refusal::PodEnded {
+            pod: restart.request().pod().name.clone(),
+            uid: restart.request().pod().uid.clone(),
+        });
+        assert_eq!(refused, Err(ended));
         assert_eq!(lab.store().holder(2), None);
-        let next = lab.allocate(&request, &Place::Anywhere);
+        let next = block_on(lab.allocate(&restart.request(), &Place::Anywhere));
         assert_eq!(
-            block_on(next),
+            next,
             Ok(vec![ip(2)]),
             "who asks afterwards is somebody else"
         );
@@ -565,22 +579,10 @@ fn who_waits_for_a_decision_gets_nothing_once_its_end_was_told() {
 #[test]
 fn who_waits_for_a_decision_gets_nothing_once_its_pod_has_ended() {
     for store in each_kind() {
-        let Restart { lab, timer, cable } = Restart::new(store);
-        let request = request("web").with_attachment(cable.clone());
-        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
-        lab.store().hang(1);
-        let mut former = Box::pin(lab.detached(&cable));
-        assert_eq!(poll_once(former.as_mut()), None);
-        let mut waiting = Box::pin(lab.allocate(&request, &Place::Anywhere));
-        assert_eq!(poll_once(waiting.as_mut()), None);
-        let uid = request.pod().uid.clone();
-        let mut end = Box::pin(lab.ended(&uid, &Ending::Certain));
-        assert_eq!(poll_once(end.as_mut()), None);
-        lab.store().hang(0);
-        assert_eq!(block_on(former), Ok(()));
-        timer.advance(MINUTE);
-        assert_eq!(block_on(end), Ok(()));
-        assert!(block_on(waiting).is_err());
+        let restart = Restart::new(store);
+        let (lab, uid) = (&restart.lab, restart.request().pod().uid.clone());
+        let refused = restart.end_of_who_waits(|| lab.ended(&uid, &Ending::Certain));
+        assert!(refused.is_err(), "{refused:?}");
         assert_eq!(lab.store().holder(2), None);
     }
 }
