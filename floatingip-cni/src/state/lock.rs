@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+
 use super::folder::sum;
 use crate::spec::ContainerId;
 
-/// The lock while it is held. The kernel takes it back when the process ends, however that comes.
+/// The lock while it is held. The kernel takes it back when the process ends, however that comes, and where it is
+/// [shared](Lock::shared) so do those that it started.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock is not held.
@@ -63,6 +66,17 @@ impl Lock {
         Self::at(folder.join(format!("lock-{number:02x}")), limit)
     }
 
+    /// Programs that this process starts from now on hold it as well: where this one is killed, whoever waits does so
+    /// for what they are doing. It ends for all of them when this value is dropped, so that what they leave behind on
+    /// purpose keeps nobody waiting.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn shared(self) -> io::Result<Self> {
+        fcntl_setfd(&self.file, FdFlags::empty())?;
+        Ok(self)
+    }
+
     fn at(path: PathBuf, limit: Duration) -> Result<Self, LockError> {
         let file = |error| LockError::File {
             path: path.clone(),
@@ -72,7 +86,7 @@ impl Lock {
         let since = Instant::now();
         loop {
             match opened.try_lock() {
-                Ok(()) => return Ok(Self { _file: opened }),
+                Ok(()) => return Ok(Self { file: opened }),
                 Err(TryLockError::Error(error)) => return Err(file(error)),
                 Err(TryLockError::WouldBlock) if since.elapsed() >= limit => {
                     return Err(LockError::Busy { path, limit });
@@ -80,6 +94,13 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => thread::sleep(Self::PAUSE),
             }
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where it fails, the file's end is the lock's.
+        let _ = self.file.unlock();
     }
 }
 
