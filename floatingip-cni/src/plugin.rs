@@ -96,7 +96,7 @@ impl Plugin {
     pub fn answer(self, variable: impl Fn(&str) -> Option<String>, input: &[u8]) -> Answer {
         let done = Invocation::read(&variable)
             .map_err(Failure::from)
-            .and_then(|invocation| self.carry_out(&invocation, variable, input));
+            .and_then(|invocation| self.carry_out(&invocation, &variable, input));
         match done.or_else(|failure| forgive(failure, &variable)) {
             Ok(text) => Answer {
                 text,
@@ -212,10 +212,7 @@ fn verb<C: Verbs>(
 }
 
 /// A runtime takes the node out of service for a `STATUS` that fails: what may work later is no reason for that.
-fn forgive(
-    failure: Failure,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<String, Failure> {
+fn forgive(failure: Failure, variable: impl Fn(&str) -> Option<String>) -> Result<String, Failure> {
     let is_status = variable("CNI_COMMAND").as_deref() == Some(Verb::Status.as_str());
     match failure.code {
         Code::TryAgain if is_status => Ok(String::new()),

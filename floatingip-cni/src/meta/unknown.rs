@@ -13,8 +13,7 @@ impl Task<'_> {
     /// need know it, and no failure is one; and no namespace is passed on, as what is in it may be another's.
     pub(super) fn ask_usual(&self, attachment: &Attachment, args: &str, within: Limit) {
         // What cannot be read says nothing about who has what.
-        let (Ok(catalogue), Ok(known)) =
-            (self.config.catalogue(), self.config.records().every())
+        let (Ok(catalogue), Ok(known)) = (self.config.catalogue(), self.config.records().every())
         else {
             return;
         };
@@ -45,8 +44,7 @@ impl Guess<'_> {
         let members = &joined.members;
         joined.of().1.container == self.attachment.container
             && members.iter().any(|member| {
-                member.network == self.network.name
-                    && member.interface == self.attachment.interface
+                member.network == self.network.name && member.interface == self.attachment.interface
             })
     }
 }

@@ -12,8 +12,7 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use super::folder::sum;
 use crate::spec::ContainerId;
 
-/// The lock while it is held. The kernel takes it back when the process ends, however that comes, and where it is
-/// [shared](Lock::shared) so do those that it started.
+/// The lock while it is held. The kernel takes it back when the process ends, however that comes.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
@@ -59,22 +58,22 @@ impl Lock {
     /// The same for one container alone. Containers share a few hundred locks, so that their files need not be
     /// removed: two of them wait for each other once in a while.
     ///
+    /// Programs that this process starts meanwhile hold it as well: where this one is killed, whoever comes next waits
+    /// for what they are still doing. It ends for all of them when this value is dropped, so that what they leave behind
+    /// on purpose keeps nobody waiting.
+    ///
     /// # Errors
     /// Another process has it all that time, or the file cannot be used.
     pub fn of(folder: &Path, container: &ContainerId, limit: Duration) -> Result<Self, LockError> {
         let number = sum(container.as_str()) % Self::SHARED;
-        Self::at(folder.join(format!("lock-{number:02x}")), limit)
-    }
-
-    /// Programs that this process starts from now on hold it as well: where this one is killed, whoever waits does so
-    /// for what they are doing. It ends for all of them when this value is dropped, so that what they leave behind on
-    /// purpose keeps nobody waiting.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn shared(self) -> io::Result<Self> {
-        fcntl_setfd(&self.file, FdFlags::empty())?;
-        Ok(self)
+        let path = folder.join(format!("lock-{number:02x}"));
+        let lock = Self::at(path.clone(), limit)?;
+        let inherited = fcntl_setfd(&lock.file, FdFlags::empty());
+        inherited.map_err(|error| LockError::File {
+            path,
+            error: error.into(),
+        })?;
+        Ok(lock)
     }
 
     fn at(path: PathBuf, limit: Duration) -> Result<Self, LockError> {

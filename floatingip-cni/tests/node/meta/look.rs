@@ -103,7 +103,10 @@ fn without_a_kubeconfig_nobody_is_taken_for_a_pod_that_needs_no_floating_ip() {
     let refused = scene.lab.call(&call);
     refused.fails_with(7, "/etc/cni/net.d/floatingip.kubeconfig");
     assert!(scene.calls().is_empty());
-    scene.lab.call(&call.verb("STATUS")).fails_with(50, "kubeconfig");
+    scene
+        .lab
+        .call(&call.verb("STATUS"))
+        .fails_with(50, "kubeconfig");
     call.config["kubeconfig"] = json!("");
     scene.lab.call(&call).succeeds();
     assert_eq!(scene.calls(), ["ADD one eth0"]);

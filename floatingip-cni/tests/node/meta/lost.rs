@@ -84,7 +84,7 @@ fn a_network_that_hangs_keeps_no_other_from_being_undone() {
     let call = scene.add("one,hangs", &["one", "hangs"]);
     scene.lab.call(&call).succeeds();
     let failed = scene.lab.call(&call.verb("DEL"));
-    failed.fails_with(11, "hangs took longer than 4 s");
+    failed.fails_with(11, "hangs took longer than");
     assert!(done.exists());
     assert_eq!(scene.remembered(), 1);
 }
