@@ -36,7 +36,7 @@ impl Task<'_> {
         let records = self.config.records();
         records.make()?;
         let patience = within.at_most(PATIENCE).left();
-        let _lock = Lock::of(records.path(), &attachment.container, patience)?;
+        let _lock = Lock::of(self.config.state_folder(), &attachment.container, patience)?;
         self.clear(attachment)?;
         let mut joined = Joined {
             network: self.network.name.clone(),
@@ -49,7 +49,7 @@ impl Task<'_> {
         };
         let mut container = Kernel::inside(space)?;
         let delegates = self.ready(&joined, &mut container)?;
-        records.write(&joined)?;
+        self.remember(&joined, within)?;
         let answers = self.join(&mut joined, &delegates, &mut container, within)?;
         let parts = joined.members.iter().zip(&answers);
         let parts = parts.map(|(member, result)| Part { member, result });
@@ -129,10 +129,17 @@ impl Task<'_> {
             }
         }
         joined.stage = Stage::Done;
-        match self.config.records().write(joined) {
+        match self.remember(joined, within) {
             Ok(()) => Ok(answers),
-            Err(error) => Err(self.give_up(joined, delegates.len(), error.into())),
+            Err(failure) => Err(self.give_up(joined, delegates.len(), failure)),
         }
+    }
+
+    /// `GC` takes a record that is being written without the node's lock for one whose writer was killed.
+    fn remember(&self, joined: &Joined, within: Limit) -> Result<(), Failure> {
+        let patience = within.at_most(PATIENCE).left();
+        let _lock = Lock::take(self.config.state_folder(), patience)?;
+        Ok(self.config.records().write(joined)?)
     }
 
     /// The one that failed may have made something as well.

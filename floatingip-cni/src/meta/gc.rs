@@ -67,7 +67,7 @@ impl Task<'_> {
     fn end(&self, joined: &Joined, within: Limit) -> Result<(), Failure> {
         let records = self.config.records();
         let patience = within.at_most(PATIENCE).left();
-        let _lock = Lock::of(records.path(), &joined.container, patience)?;
+        let _lock = Lock::of(self.config.state_folder(), &joined.container, patience)?;
         let (network, attachment) = joined.of();
         match records.read(network, &attachment)? {
             Some(joined) => self.release(&joined, None, within),
@@ -127,7 +127,7 @@ impl Task<'_> {
         if !records.is_untidy(&self.network.name)? {
             return Ok(());
         }
-        let _lock = Lock::take(records.path(), within.at_most(UNDO).left())?;
+        let _lock = Lock::take(self.config.state_folder(), within.at_most(PATIENCE).left())?;
         Ok(records.tidy(&self.network.name)?)
     }
 }

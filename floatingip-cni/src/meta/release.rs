@@ -15,7 +15,7 @@ impl Task<'_> {
     pub(super) fn del(&self, attachment: &Attachment, told: &Call) -> Result<(), Failure> {
         let records = self.config.records();
         records.make()?;
-        let _lock = Lock::of(records.path(), &attachment.container, PATIENCE)?;
+        let _lock = Lock::of(self.config.state_folder(), &attachment.container, PATIENCE)?;
         let within = Limit::starting_now(UNDO);
         match records.read(&self.network.name, attachment)? {
             Some(joined) => self.release(&joined, told.netns.as_deref(), within),
