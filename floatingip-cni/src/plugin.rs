@@ -233,7 +233,7 @@ impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         let code = match &error {
             KernelError::Netns(_) => Code::UnknownContainer,
-            KernelError::Silent | KernelError::Restless => Code::TryAgain,
+            KernelError::Silent | KernelError::Late | KernelError::Restless => Code::TryAgain,
             _ => Code::Io,
         };
         Self::new(code, error)
