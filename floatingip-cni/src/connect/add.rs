@@ -241,9 +241,8 @@ impl Node<'_> {
         conflict: impl Into<Conflict>,
     ) -> Failure {
         let server = config.server().or_else(|| self.lender.server());
-        conflict
-            .into()
-            .failure(server.as_ref(), &plan.record.network)
+        let (network, folder) = (&plan.record.network, config.state_folder());
+        conflict.into().failure(server.as_ref(), network, folder)
     }
 }
 
