@@ -13,6 +13,7 @@ mod choice;
 mod config;
 mod facts;
 mod gc;
+mod leaving;
 mod merge;
 mod pod;
 mod record;

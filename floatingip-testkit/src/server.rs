@@ -1,5 +1,6 @@
 //! Our own server as a process, against a control plane.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct ServerPlan {
     binary: PathBuf,
     port: u16,
     api_port: u16,
+    bind: IpAddr,
     arguments: Vec<String>,
     /// Instead of the administrator's, for a server that installs nothing.
     kubeconfig: Option<PathBuf>,
@@ -39,9 +41,22 @@ impl ServerPlan {
             binary: binary.into(),
             port: port::free()?,
             api_port: port::free()?,
+            bind: Ipv4Addr::LOCALHOST.into(),
             arguments: Vec::new(),
             kubeconfig: None,
         })
+    }
+
+    /// Has it listen at all addresses that there are, for real nodes, instead of on loopback.
+    #[must_use]
+    pub fn for_nodes(mut self) -> Self {
+        self.bind = Ipv4Addr::UNSPECIFIED.into();
+        self
+    }
+
+    /// The number of the API port, for what is configured before it runs.
+    pub fn api_port(&self) -> u16 {
+        self.api_port
     }
 
     /// One more argument of `floatingip-server kubernetes`.
@@ -88,7 +103,7 @@ impl ServerPlan {
         let launch = Launch::new(&self.binary, log)
             .arg("kubernetes")
             .flag("kubeconfig", kubeconfig)
-            .flag("bind", "127.0.0.1")
+            .flag("bind", self.bind.to_string())
             .flag("port", self.port.to_string())
             .flag("api-port", self.api_port.to_string())
             .args(installs)

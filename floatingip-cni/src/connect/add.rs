@@ -241,8 +241,10 @@ impl Node<'_> {
         conflict: impl Into<Conflict>,
     ) -> Failure {
         let server = config.server().or_else(|| self.lender.server());
-        let (network, folder) = (&plan.record.network, config.state_folder());
-        conflict.into().failure(server.as_ref(), network, folder)
+        let folder = config.state_folder();
+        conflict
+            .into()
+            .failure(server.as_ref(), &plan.record, folder)
     }
 }
 

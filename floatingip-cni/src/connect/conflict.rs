@@ -32,29 +32,31 @@ impl Conflict {
     pub(super) fn failure(
         self,
         server: Option<&Server>,
-        network: &NetworkName,
+        wanted: &Record,
         folder: &Path,
     ) -> Failure {
         let failure = Failure::new(Code::AddressInUse, self.told());
-        match (self.own(folder), server) {
+        match (self.own(wanted, folder), server) {
             (Some(record), _) => failure.with_details(format!(
                 "not reported: that is {}, which this node connected to {}",
                 record.attachment(),
                 record.network
             )),
             (None, None) => failure,
-            (None, Some(server)) => failure.with_details(self.report(server, network)),
+            (None, Some(server)) => failure.with_details(self.report(server, &wanted.network)),
         }
     }
 
-    /// Which one of this node's own has it. A record that cannot be read names nobody.
-    fn own(self, folder: &Path) -> Option<Record> {
+    /// Which one of this node's own has it, besides the one that is being made: links of one address have the same
+    /// hardware address everywhere. A record that cannot be read names nobody.
+    fn own(self, wanted: &Record, folder: &Path) -> Option<Record> {
         let mac = self.mac?;
-        let has =
-            |endpoint: &Endpoint| endpoint.inside.mac == Some(mac) || endpoint.first_mac == mac;
+        let has = |end: &Endpoint| end.inside.mac == Some(mac) || end.first_mac == mac;
+        let is_wanted =
+            |it: &Record| it.network == wanted.network && it.attachment() == wanted.attachment();
         let records = OWN.iter().map(|plugin| Folder::at(folder.join(plugin)));
         let mut records = records.flat_map(|records| records.every().unwrap_or_default());
-        records.find(|record| record.endpoints.iter().any(has))
+        records.find(|record| !is_wanted(record) && record.endpoints.iter().any(has))
     }
 
     fn told(self) -> String {
@@ -109,6 +111,7 @@ impl From<IpAddr> for Conflict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Stage;
 
     #[test]
     fn a_server_that_says_nothing_changes_no_answer_and_takes_no_time() {
@@ -117,12 +120,22 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let url = format!("unix:{}", path.display()).parse().unwrap();
         let conflict = Conflict::from(IpAddr::from([10, 9, 0, 20]));
-        let network = "lan".parse().unwrap();
-        let failure = conflict.failure(Some(&Server::at(url, None)), &network, folder.path());
+        let wanted = Record {
+            network: "lan".parse().unwrap(),
+            container: "c1".parse().unwrap(),
+            interface: "eth0".parse().unwrap(),
+            netns: "/run/netns/c1".into(),
+            space: None,
+            stage: Stage::Begun,
+            lent: None,
+            endpoints: Vec::new(),
+        };
+        let server = Server::at(url, None);
+        let failure = conflict.failure(Some(&server), &wanted, folder.path());
         assert_eq!(failure.code, Code::AddressInUse);
         assert_eq!(
             failure.message,
-            conflict.failure(None, &network, folder.path()).message
+            conflict.failure(None, &wanted, folder.path()).message
         );
         assert!(
             failure.details.contains("could not be reported")

@@ -97,6 +97,12 @@ impl Route {
         self.0.header.kind == RouteType::Unicast && self.table() != Self::LOCAL && !of_link
     }
 
+    /// Does it lead everywhere, where no rule says otherwise?
+    pub fn is_default(&self) -> bool {
+        let everywhere = self.destination().prefix_len() == 0;
+        everywhere && self.is_unicast() && self.table() == u32::from(Self::MAIN)
+    }
+
     /// Did a router advertise it?
     pub fn is_advertised(&self) -> bool {
         self.0.header.protocol == RouteProtocol::Ra

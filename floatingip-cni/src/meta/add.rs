@@ -7,9 +7,10 @@ use serde_json::Map;
 
 use super::Task;
 use super::choice::{ChoiceError, Wanted, choose};
+use super::leaving::Leaving;
 use super::merge::{Part, merged};
 use super::record::{Joined, Member};
-use crate::delegate::{Delegate, Limit};
+use crate::delegate::{Call, Delegate, Limit};
 use crate::link::{Kernel, Netns};
 use crate::spec::{Args, Attachment, CniResult, Code, Failure};
 use crate::state::{Lock, Stage};
@@ -35,7 +36,7 @@ impl Task<'_> {
         let records = self.config.records();
         records.make()?;
         let patience = within.at_most(PATIENCE).left();
-        let _lock = Lock::of(records.path(), &attachment.container, patience)?;
+        let _lock = Lock::of(self.config.state_folder(), &attachment.container, patience)?;
         self.clear(attachment)?;
         let mut joined = Joined {
             network: self.network.name.clone(),
@@ -46,9 +47,10 @@ impl Task<'_> {
             stage: Stage::Begun,
             members: self.members(attachment, args, within)?,
         };
-        let delegates = self.ready(&joined, space)?;
-        records.write(&joined)?;
-        let answers = self.join(&mut joined, &delegates, within)?;
+        let mut container = Kernel::inside(space)?;
+        let delegates = self.ready(&joined, &mut container)?;
+        self.remember(&joined, within)?;
+        let answers = self.join(&mut joined, &delegates, &mut container, within)?;
         let parts = joined.members.iter().zip(&answers);
         let parts = parts.map(|(member, result)| Part { member, result });
         Ok(merged(parts, netns))
@@ -91,8 +93,7 @@ impl Task<'_> {
 
     /// Before anything is changed: are all plugins there, and is no interface there yet? A plugin that has to undo
     /// its part would take an interface of that name for its own.
-    fn ready(&self, joined: &Joined, space: Netns) -> Result<Vec<Delegate>, Failure> {
-        let mut container = Kernel::inside(space)?;
+    fn ready(&self, joined: &Joined, container: &mut Kernel) -> Result<Vec<Delegate>, Failure> {
         for member in &joined.members {
             if container.link(&member.interface)?.is_some() {
                 let name = &member.interface;
@@ -114,28 +115,31 @@ impl Task<'_> {
         &self,
         joined: &mut Joined,
         delegates: &[Delegate],
+        container: &mut Kernel,
         within: Limit,
     ) -> Result<Vec<CniResult>, Failure> {
         let mut answers = Vec::new();
-        let Joined {
-            container, netns, ..
-        } = joined.clone();
+        let (id, netns) = (joined.container.clone(), joined.netns.clone());
         let members = joined.members.iter_mut().zip(delegates);
         for (place, (member, delegate)) in members.enumerate() {
-            let call = member.call(&container, Some(&netns));
-            match delegate.add(&call, &member.config.clone().into(), within) {
-                Ok(answer) => {
-                    member.result = Some(answer.to_json(member.version()));
-                    answers.push(answer);
-                }
-                Err(error) => return Err(self.give_up(joined, place, error.into())),
+            let call = member.call(&id, Some(&netns));
+            match member.join(&call, delegate, container, within) {
+                Ok(answer) => answers.push(answer),
+                Err(failure) => return Err(self.give_up(joined, place, failure)),
             }
         }
         joined.stage = Stage::Done;
-        match self.config.records().write(joined) {
+        match self.remember(joined, within) {
             Ok(()) => Ok(answers),
-            Err(error) => Err(self.give_up(joined, delegates.len(), error.into())),
+            Err(failure) => Err(self.give_up(joined, delegates.len(), failure)),
         }
+    }
+
+    /// `GC` takes a record that is being written without the node's lock for one whose writer was killed.
+    fn remember(&self, joined: &Joined, within: Limit) -> Result<(), Failure> {
+        let patience = within.at_most(PATIENCE).left();
+        let _lock = Lock::take(self.config.state_folder(), patience)?;
+        Ok(self.config.records().write(joined)?)
     }
 
     /// The one that failed may have made something as well.
@@ -152,6 +156,22 @@ impl Task<'_> {
             Ok(()) => failure,
             Err(error) => and_left(failure, &error),
         }
+    }
+}
+
+impl Member {
+    fn join(
+        &mut self,
+        call: &Call,
+        delegate: &Delegate,
+        container: &mut Kernel,
+        within: Limit,
+    ) -> Result<CniResult, Failure> {
+        let leaving = Leaving::of(container)?;
+        let mut answer = delegate.add(call, &self.config.clone().into(), within)?;
+        leaving.keep(container, &self.interface, &mut answer)?;
+        self.result = Some(answer.to_json(self.version()));
+        Ok(answer)
     }
 }
 

@@ -43,6 +43,9 @@ pub enum ChoiceError {
     /// The pod names no network, and none is for such pods.
     #[error("no network is for this pod: it names none, and DefaultNetworks is empty")]
     None,
+    /// More default networks than any pod can want.
+    #[error("DefaultNetworks has {0} networks, at most {limit} are possible", limit = Selections::LIMIT)]
+    TooMany(usize),
     /// Two networks would have one interface.
     #[error(
         "two of the pod's networks would have the interface {0}: name others in the pod's annotation {ANNOTATION}"
@@ -121,10 +124,11 @@ impl<'a> Wanted<'a> {
             Ok((template, Selection::default()))
         });
         let found: Vec<_> = found.collect::<Result<_, ChoiceError>>()?;
-        if found.is_empty() {
-            return Err(ChoiceError::None);
+        match found.len() {
+            0 => Err(ChoiceError::None),
+            count if count > Selections::LIMIT => Err(ChoiceError::TooMany(count)),
+            _ => Ok(found),
         }
-        Ok(found)
     }
 
     fn interface(

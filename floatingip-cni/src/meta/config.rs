@@ -87,7 +87,8 @@ impl MetaConfig {
         FolderOf::at(self.state_folder().join("floatingip"))
     }
 
-    fn state_folder(&self) -> &Path {
+    /// Where the locks are, and below it the records.
+    pub(super) fn state_folder(&self) -> &Path {
         if self.state_folder.as_os_str().is_empty() {
             return Path::new(Folder::USUAL);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Task;
-use super::add::UNDO;
+use super::add::{PATIENCE, UNDO};
 use super::record::{Joined, version};
 use super::release::first;
 use crate::delegate::{Call, Limit};
@@ -94,7 +94,7 @@ impl Task<'_> {
         if !records.is_untidy(&self.network.name)? {
             return Ok(());
         }
-        let _lock = Lock::take(records.path(), UNDO)?;
+        let _lock = Lock::take(self.config.state_folder(), PATIENCE)?;
         Ok(records.tidy(&self.network.name)?)
     }
 }

@@ -17,7 +17,7 @@ impl Task<'_> {
         if records.read(&self.network.name, attachment)?.is_none() {
             return Ok(());
         }
-        let _lock = Lock::of(records.path(), &attachment.container, PATIENCE)?;
+        let _lock = Lock::of(self.config.state_folder(), &attachment.container, PATIENCE)?;
         match records.read(&self.network.name, attachment)? {
             Some(joined) => self.release(&joined, netns),
             None => Ok(()),

@@ -95,16 +95,18 @@ fn open(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn nobody_else_can_hold_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         drop(Lock::take(folder.path(), Duration::ZERO).unwrap());
         assert_eq!(mode(), 0o600);
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         drop(Lock::take(folder.path(), Duration::ZERO).unwrap());
         assert_eq!(mode(), 0o600);
     }
@@ -117,5 +119,22 @@ mod tests {
         assert!(matches!(second, Err(LockError::Busy { .. })));
         drop(held);
         assert!(Lock::take(folder.path(), Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn a_container_waits_for_itself_and_for_no_more_than_a_few_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str| {
+            let container = name.parse().unwrap();
+            Lock::of(folder.path(), &container, Duration::ZERO)
+        };
+        let held = of("c0").unwrap();
+        assert!(matches!(of("c0"), Err(LockError::Busy { .. })));
+        assert!(Lock::take(folder.path(), Duration::ZERO).is_ok());
+        let busy = (1..=256).filter(|number| of(&format!("c{number}")).is_err());
+        assert!(busy.count() < 16);
+        drop(held);
+        assert!(of("c0").is_ok());
+        assert!(fs::read_dir(folder.path()).unwrap().count() <= 257);
     }
 }

@@ -299,6 +299,9 @@ fn while_the_server_is_down_calls_ask_to_be_repeated_and_nothing_is_lost() {
     let call = call(&lab, "c1", &pod, own(&lab, &server));
     lab.call(&call).succeeds();
     server.kill();
+    let mut unwritable = call.verb("STATUS");
+    unwritable.config["ipam"]["stateFolder"] = json!("/proc/no/such");
+    lab.call(&unwritable).fails_with(50, "/proc/no/such");
     let added = lab.call(&Call {
         container: "c2",
         ..call.clone()

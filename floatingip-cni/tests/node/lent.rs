@@ -67,6 +67,57 @@ fn the_server_lends_an_address_and_hears_of_its_end() {
 }
 
 #[test]
+fn what_the_ipam_plugin_finds_is_told_by_check() {
+    let (Some(lab), Some(_)) = (Lab::new(), debians_plugins()) else {
+        return;
+    };
+    let Some(server) = Server::start(FOUR, SUBNET, 0) else {
+        return;
+    };
+    let data = tempfile::tempdir().unwrap();
+    let pods = [Space::new(), Space::new()];
+    let own = unbound(&lab, "c1", &pods[0], &ours(&server));
+    let mut others = unbound(&lab, "c2", &pods[1], &host_local(data.path()));
+    others.config["name"] = json!("other");
+    others.config["ipam"]["ranges"][0][0]["rangeStart"] = json!("10.9.0.30");
+    let answers = [&own, &others].map(|call| lab.call(call).succeeds().clone());
+    lab.call(&own.check(&answers[0])).succeeds();
+    lab.call(&others.check(&answers[1])).succeeds();
+    server.ask("DELETE", "/v1/attachment/n1/lan/c1/eth0", None);
+    lab.call(&own.check(&answers[0]))
+        .fails_with(101, "the server knows no pod ns/web-0");
+    std::fs::remove_dir_all(data.path().join("other")).unwrap();
+    let forgotten = lab.call(&others.check(&answers[1]));
+    assert!(forgotten.text.contains("host-local"), "{forgotten:?}");
+}
+
+#[test]
+fn an_address_of_another_plugin_needs_a_gateway_and_has_the_vlan_of_the_configuration() {
+    let (Some(lab), Some(_)) = (Lab::new(), debians_plugins()) else {
+        return;
+    };
+    let data = tempfile::tempdir().unwrap();
+    let pod = Space::new();
+    let mut fixed = json!({"type": "static", "addresses": [{"address": "10.9.0.20/24"}]});
+    lab.call(&unbound(&lab, "c1", &pod, &fixed))
+        .fails_with(7, "10.9.0.20/24 without a gateway");
+    fixed["addresses"][0]["gateway"] = json!("10.9.0.1");
+    let untagged = unbound(&lab, "c1", &pod, &fixed);
+    lab.call(&untagged).succeeds();
+    lab.call(&untagged.verb("DEL")).succeeds();
+    let mut tagged = unbound(&lab, "c1", &pod, &host_local(data.path()));
+    tagged.config["vlan"] = json!(5);
+    let answer = lab.call(&tagged);
+    if answer.success {
+        assert!(lab.host.ip("-d link show vlan5").contains("id 5"));
+        lab.call(&tagged.verb("DEL")).succeeds();
+    } else {
+        answer.fails_with(5, "vlan5");
+    }
+    assert_eq!((kept(data.path()), lab.remembered()), (0, 0));
+}
+
+#[test]
 fn a_bound_pod_needs_no_ipam_plugin() {
     let Some(lab) = Lab::new() else { return };
     let Some(mut server) = Server::start(FOUR, SUBNET, 0) else {

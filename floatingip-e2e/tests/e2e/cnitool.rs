@@ -1,6 +1,7 @@
 //! cnitool, the specification's own client: every verb, with our conflist.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +26,14 @@ pub(crate) const TESTS: &[Test] = &[
     ("cnitool::is_told_of_a_node_without_its_device", |kit| {
         Box::pin(is_told_of_a_node_without_its_device(kit))
     }),
+    (
+        "cnitool::connects_by_debians_macvlan_with_our_addresses",
+        |kit| Box::pin(connects_by_debians_macvlan_with_our_addresses(kit)),
+    ),
+    (
+        "cnitool::connects_by_the_plugin_of_each_pods_networks",
+        |kit| Box::pin(connects_by_the_plugin_of_each_pods_networks(kit)),
+    ),
 ];
 
 const NETWORK: &str = "lan";
@@ -93,6 +102,51 @@ async fn is_told_of_a_node_without_its_device(kit: Arc<Kit>) -> Result<()> {
     Ok(())
 }
 
+/// Debian's plugin makes the link, ours says with which address.
+async fn connects_by_debians_macvlan_with_our_addresses(kit: Arc<Kit>) -> Result<()> {
+    let macvlan = |state: &Path| {
+        let ipam = json!({"type": "floatingip-ipam", "stateFolder": state});
+        json!({"type": "macvlan", "master": DEVICE, "ipam": ipam})
+    };
+    connects(Scene::with(kit, "1.0.0", macvlan).await?).await
+}
+
+async fn connects_by_the_plugin_of_each_pods_networks(kit: Arc<Kit>) -> Result<()> {
+    let floatingip = |state: &Path| {
+        let mut network = vlan(state);
+        network["cniVersion"] = json!("1.1.0");
+        network["name"] = json!("pods");
+        json!({
+            "type": "floatingip",
+            "NetworkConf": [network],
+            "ENIIPNetwork": "pods",
+            "kubeconfig": "",
+            "state_folder": state,
+        })
+    };
+    let scene = Scene::with(kit, "1.1.0", floatingip).await?;
+    scene.call("status", "", 0).await?;
+    connects(scene).await
+}
+
+/// A namespace answers while it is connected, passes the check, and does no longer afterwards.
+async fn connects(scene: Scene) -> Result<()> {
+    let address = scene.lan.pod_address(0);
+    let pod = scene.pod("one").await?;
+    let result: Value = serde_json::from_str(&scene.call("add", &pod, 0).await?)?;
+    let given = &result["ips"][0]["address"];
+    ensure!(*given == format!("{address}/24"), "{result}");
+    let _resident = scene.resident("one")?;
+    resident::answers(address, &scene.hostname()?).await?;
+    scene.call("check", &pod, 0).await?;
+    scene.call("del", &pod, 0).await?;
+    resident::is_silent(address).await
+}
+
+fn vlan(state: &Path) -> Value {
+    json!({"type": "galaxy-k8s-vlan", "device": DEVICE, "state_folder": state})
+}
+
 /// A machine on a network, with the plugin in its place.
 struct Scene {
     kit: Arc<Kit>,
@@ -102,24 +156,25 @@ struct Scene {
 
 impl Scene {
     async fn new(kit: Arc<Kit>) -> Result<Self> {
+        Self::with(kit, "1.1.0", vlan).await
+    }
+
+    /// With a conflist of this version that has the plugin which is told where to keep its records.
+    async fn with(kit: Arc<Kit>, version: &str, plugin: fn(&Path) -> Value) -> Result<Self> {
         let lan = Lan::new()?;
         let machine = Machine::start().await?;
         machine.join(&lan, 10).await?;
         let plugins = machine.make_folder("plugins")?;
-        std::os::unix::fs::symlink(kit.ours("floatingip-cni"), plugins.join("galaxy-k8s-vlan"))?;
+        symlink(kit.plugin("macvlan"), plugins.join("macvlan"))?;
+        for name in ["galaxy-k8s-vlan", "floatingip", "floatingip-ipam"] {
+            symlink(kit.ours("floatingip-cni"), plugins.join(name))?;
+        }
         let scene = Self { kit, lan, machine };
         let folder = scene.machine.make_folder("net.d")?;
-        fs::write(folder.join("10-lan.conflist"), scene.conflist().to_string())?;
+        let plugin = plugin(&scene.state());
+        let conflist = json!({"cniVersion": version, "name": NETWORK, "plugins": [plugin]});
+        fs::write(folder.join("10-lan.conflist"), conflist.to_string())?;
         Ok(scene)
-    }
-
-    fn conflist(&self) -> Value {
-        let plugin = json!({
-            "type": "galaxy-k8s-vlan",
-            "device": DEVICE,
-            "state_folder": self.state(),
-        });
-        json!({"cniVersion": "1.1.0", "name": NETWORK, "plugins": [plugin]})
     }
 
     fn state(&self) -> PathBuf {

@@ -4,6 +4,15 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use floatingip_testkit::{Assets, Part};
+
+/// What the control plane of the kubelets consists of.
+const PARTS: &[Part] = &[
+    Part::Etcd,
+    Part::ApiServer,
+    Part::Scheduler,
+    Part::ControllerManager,
+];
 
 /// `require`: being skipped is a failure. `skip`: be skipped.
 const MODE: &str = "FLOATINGIP_E2E";
@@ -20,6 +29,7 @@ pub(crate) struct Kit {
     node_tools: PathBuf,
     cni_plugins: PathBuf,
     programs: PathBuf,
+    pub(crate) assets: Assets,
 }
 
 impl Kit {
@@ -30,6 +40,7 @@ impl Kit {
             node_tools: folder(NODE_TOOLS)?,
             cni_plugins: folder(CNI_PLUGINS)?,
             programs: folder(PROGRAMS)?,
+            assets: Assets::find(PARTS)?,
         })
     }
 

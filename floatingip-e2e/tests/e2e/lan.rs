@@ -27,10 +27,18 @@ impl Lan {
         };
         ensure!(lan.number < u8::MAX, "there are too many networks");
         let bridge = lan.bridge();
-        ip(&format!("link add {bridge} type bridge"))?;
+        // A bridge without an address of its own has that of one of its ports, and another one when a port comes with a lower
+        // one: nodes that know the gateway by the former would not reach it for half a minute.
+        let mac = format!("02:00:00:00:00:{:02x}", lan.number);
+        ip(&format!("link add {bridge} address {mac} type bridge"))?;
         ip(&format!("address add {}/24 dev {bridge}", lan.gateway()))?;
         ip(&format!("link set {bridge} up"))?;
         Ok(lan)
+    }
+
+    /// The subnet, as in configurations.
+    pub(crate) fn subnet(&self) -> String {
+        format!("{}/24", self.address(0))
     }
 
     /// The test program's own address.

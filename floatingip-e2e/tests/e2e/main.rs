@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod cgroup;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod cnitool;
 #[cfg(test)]
 mod command;
@@ -22,11 +24,15 @@ mod isolation;
 #[cfg(test)]
 mod kit;
 #[cfg(test)]
+mod kubelet;
+#[cfg(test)]
 mod lan;
 #[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod product;
 #[cfg(test)]
 mod resident;
 #[cfg(test)]

@@ -224,10 +224,7 @@ impl Scene {
 
     /// Kills what holds the pod's namespaces, and waits until containerd knows.
     async fn kill(&self, pod: &str) -> Result<()> {
-        let status = self.crictl_json(&["inspectp", pod]).await?;
-        let process = status["info"]["pid"].to_string();
-        let script = format!("kill -s KILL {process}");
-        self.node.machine.run(&["sh", "-c", &script]).await?;
+        self.node.kill(pod).await?;
         eventually(LIMIT, "containerd sees the end of a sandbox", || async {
             let status = self.crictl_json(&["inspectp", pod]).await?;
             let state = &status["status"]["state"];

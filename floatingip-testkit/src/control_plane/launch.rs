@@ -155,24 +155,27 @@ impl Site {
     /// It makes its own certificate, whose key also signs service accounts' tokens.
     pub(super) fn api_server(&self) -> Launch {
         let key = self.signing_key();
-        let everywhere = self.for_nodes.map(|_| "0.0.0.0");
-        self.secure_at(
-            everywhere.unwrap_or(HOST),
-            Part::ApiServer,
-            self.ports.api_server,
-        )
-        .flag("etcd-servers", format!("http://{HOST}:{}", self.ports.etcd))
-        .flag("service-account-key-file", &key)
-        .flag("service-account-signing-key-file", &key)
-        .flag("service-account-issuer", "https://kubernetes.default.svc")
-        .flag("service-cluster-ip-range", "10.97.0.0/16")
-        .flag("token-auth-file", self.path("tokens.csv"))
-        .flag("authorization-mode", "RBAC")
-        .flag("allow-privileged", "true")
-        .flag("disable-admission-plugins", "ServiceAccount")
-        .flag("endpoint-reconciler-type", "none")
-        .flag("default-not-ready-toleration-seconds", "1")
-        .flag("default-unreachable-toleration-seconds", "1")
+        let launch = self
+            .secure(Part::ApiServer, self.ports.api_server)
+            .flag("etcd-servers", format!("http://{HOST}:{}", self.ports.etcd))
+            .flag("service-account-key-file", &key)
+            .flag("service-account-signing-key-file", &key)
+            .flag("service-account-issuer", "https://kubernetes.default.svc")
+            .flag("service-cluster-ip-range", "10.97.0.0/16")
+            .flag("token-auth-file", self.path("tokens.csv"))
+            .flag("authorization-mode", "RBAC")
+            .flag("allow-privileged", "true")
+            .flag("disable-admission-plugins", "ServiceAccount")
+            .flag("endpoint-reconciler-type", "none")
+            .flag("default-not-ready-toleration-seconds", "1")
+            .flag("default-unreachable-toleration-seconds", "1");
+        match self.for_nodes {
+            None => launch,
+            // Of a flag that is given twice the second holds.
+            Some(address) => launch
+                .flag("bind-address", "0.0.0.0")
+                .flag("advertise-address", address.to_string()),
+        }
     }
 
     pub(super) fn scheduler(&self, extender: Option<&Extender>) -> Result<Launch> {
@@ -231,13 +234,9 @@ impl Site {
     }
 
     fn secure(&self, part: Part, port: u16) -> Launch {
-        self.secure_at(HOST, part, port)
-    }
-
-    fn secure_at(&self, address: &str, part: Part, port: u16) -> Launch {
         self.launch(part)
             .flag("secure-port", port.to_string())
-            .flag("bind-address", address)
+            .flag("bind-address", HOST)
             .flag("cert-dir", self.certificates(part))
     }
 

@@ -121,7 +121,7 @@ mod floor {
     pub(super) const CLUSTER_SUITES: usize = 7;
     /// Of some 318.
     pub(super) const CLUSTER_TESTS: usize = 286;
-    pub(super) const E2E_TESTS: usize = 14;
+    pub(super) const E2E_TESTS: usize = 23;
     pub(super) const VM_TESTS: usize = 40;
 }
 

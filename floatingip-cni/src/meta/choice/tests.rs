@@ -154,17 +154,23 @@ fn networks_that_cannot_be_joined_are_told_before_the_first_one_is() {
 }
 
 #[test]
-fn a_node_without_default_networks_says_so() {
-    let pod = Pod::default();
-    let wanted = Wanted {
-        catalogue: &Catalogue::default(),
-        ignore_annotation: false,
-        pod: &pod,
-        interface: &"eth0".parse().unwrap(),
-        args: &Args::default(),
-        runtime: &Map::new(),
+fn a_node_without_default_networks_or_with_too_many_says_so() {
+    let chosen = |defaults: usize| {
+        let mut catalogue = catalogue();
+        catalogue.defaults = vec!["lan".to_owned(); defaults];
+        choose(&Wanted {
+            catalogue: &catalogue,
+            ignore_annotation: false,
+            pod: &Pod::default(),
+            interface: &InterfaceName::chosen("eth0"),
+            args: &Args::default(),
+            runtime: &Map::new(),
+        })
     };
-    assert!(matches!(choose(&wanted), Err(ChoiceError::None)));
+    assert!(matches!(chosen(0), Err(ChoiceError::None)));
+    assert_eq!(chosen(Selections::LIMIT).unwrap().len(), Selections::LIMIT);
+    let many = chosen(Selections::LIMIT + 1);
+    assert!(matches!(many, Err(ChoiceError::TooMany(17))));
 }
 
 #[test]

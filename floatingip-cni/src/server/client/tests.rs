@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::json;
 
@@ -12,23 +12,24 @@ use crate::server::{AttachRequest, Quarantine};
 use crate::spec::{Attachment, Code, Failure};
 
 /// What a listener answers, one text for each connection; `None` says nothing until the client has gone.
-fn listener(answers: Vec<Option<String>>) -> (Server, JoinHandle<Vec<String>>) {
+/// Tells what it was asked.
+fn listener(answers: Vec<Option<String>>) -> (Server, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = thread::spawn(move || {
-        let mut heard = Vec::new();
+    let (tell, heard) = channel();
+    thread::spawn(move || {
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
-            heard.push(question(&stream));
+            // The test may have ended.
+            let _ = tell.send(question(&stream));
             match answer {
                 // The client may have heard enough.
                 Some(text) => drop(stream.write_all(text.as_bytes())),
                 None => drop(stream.read_to_end(&mut Vec::new())),
             }
         }
-        heard
     });
-    (Server::at(url.parse().unwrap(), None), serving)
+    (Server::at(url.parse().unwrap(), None), heard)
 }
 
 fn question(stream: &TcpStream) -> String {
@@ -74,10 +75,10 @@ fn request() -> AttachRequest {
 }
 
 fn attached(answers: Vec<Option<String>>) -> (Result<usize, Failure>, usize) {
-    let (server, serving) = listener(answers);
+    let (server, heard) = listener(answers);
     let infos = server.attach(&request(), patient());
     let count = infos.map(|infos| infos.as_slice().len());
-    (count.map_err(Failure::from), serving.join().unwrap().len())
+    (count.map_err(Failure::from), heard.try_iter().count())
 }
 
 #[track_caller]
@@ -90,7 +91,7 @@ fn fails_with(answers: Vec<Option<String>>, code: Code, words: &str) {
 #[test]
 fn a_question_is_what_the_api_takes() {
     let done = || answer("200 OK", "{}");
-    let (server, serving) = listener(vec![answer("200 OK", INFOS), done(), done()]);
+    let (server, heard) = listener(vec![answer("200 OK", INFOS), done(), done()]);
     let infos = server.attach(&request(), patient()).unwrap();
     assert_eq!(infos.as_slice()[0].vlan, 2);
     let attachment = Attachment {
@@ -110,7 +111,7 @@ fn a_question_is_what_the_api_takes() {
             patient(),
         )
         .unwrap();
-    let heard = serving.join().unwrap();
+    let heard: Vec<String> = heard.try_iter().collect();
     assert!(
         heard[0].starts_with("POST /v1/attachment HTTP/1.1\r\n"),
         "{heard:?}"
@@ -132,11 +133,10 @@ fn a_question_is_what_the_api_takes() {
 
 #[test]
 fn a_server_that_says_nothing_is_waited_for_no_longer_than_allowed() {
-    let (server, serving) = listener(vec![None]);
+    let (server, _heard) = listener(vec![None]);
     let failure = Failure::from(server.attach(&request(), short()).unwrap_err());
     assert_eq!(failure.code, Code::TryAgain);
     assert!(failure.message.contains("within 0.2 s"), "{failure}");
-    serving.join().unwrap();
 }
 
 #[test]
@@ -158,19 +158,17 @@ fn what_is_cut_off_or_no_http_is_told_as_such() {
         let answers = vec![Some(bad.to_owned()), answer("200 OK", INFOS)];
         assert_eq!(attached(answers), (Ok(1), 2), "{bad}");
     }
-    let (server, serving) = listener(vec![Some(cut)]);
+    let (server, _heard) = listener(vec![Some(cut)]);
     let failure = Failure::from(server.attach(&request(), short()).unwrap_err());
     assert_eq!(failure.code, Code::TryAgain, "{failure}");
     assert!(failure.message.contains("broke off"), "{failure}");
-    serving.join().unwrap();
 }
 
 /// The server may have given addresses before it broke off: that it is gone now is no proof that it did not.
 #[test]
 fn what_an_attempt_left_open_stays_open_when_the_next_finds_nobody() {
-    let (server, serving) = listener(vec![Some(String::new())]);
+    let (server, _heard) = listener(vec![Some(String::new())]);
     let asked = server.attach(&request(), Limit::starting_now(4 * PAUSE));
-    serving.join().unwrap();
     assert!(!asked.unwrap_err().is_definite());
     let gone = server.attach(&request(), short()).unwrap_err();
     assert!(gone.is_definite(), "{gone}");
@@ -186,9 +184,9 @@ fn only_how_the_matter_stands_closes_what_an_attempt_left_open() {
         ("404 Not Found", true),
         ("409 Conflict", true),
     ] {
-        let (server, serving) = listener(vec![Some(String::new()), answer(status, "{}")]);
+        let (server, heard) = listener(vec![Some(String::new()), answer(status, "{}")]);
         let error = server.attach(&request(), patient()).unwrap_err();
-        serving.join().unwrap();
+        assert_eq!(heard.try_iter().count(), 2, "{status}");
         assert_eq!(error.is_definite(), closes, "{status}: {error}");
     }
 }
@@ -274,15 +272,17 @@ fn what_may_be_asked_again_is_and_nothing_else() {
     );
     let (asked, connections) = attached(vec![answer("500 Internal Server Error", "{}")]);
     assert!(asked.is_err() && connections == 1);
-    let (server, serving) = listener(vec![busy()]);
     let wanted = Quarantine {
         ip: "10.0.70.2".parse().unwrap(),
         mac: None,
         reason: "answers twice".to_owned(),
         seconds: 600,
     };
-    assert!(server.quarantine(&wanted, patient()).is_err());
-    let heard = serving.join().unwrap();
+    let (server, _waits) = listener(vec![busy(), answer("200 OK", "{}")]);
+    assert!(server.quarantine(&wanted, patient()).is_err(), "asked once");
+    let (server, heard) = listener(vec![answer("200 OK", "{}")]);
+    server.quarantine(&wanted, patient()).unwrap();
+    let heard: Vec<String> = heard.try_iter().collect();
     assert!(
         heard[0].starts_with("POST /v1/ip/10.0.70.2/quarantine "),
         "{heard:?}"
@@ -308,13 +308,13 @@ fn a_server_that_is_not_there_is_told_with_its_place() {
 #[test]
 fn the_token_is_read_anew_for_each_question() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let (server, serving) = listener(vec![answer("200 OK", INFOS), answer("200 OK", INFOS)]);
+    let (server, heard) = listener(vec![answer("200 OK", INFOS), answer("200 OK", INFOS)]);
     let server = Server::at(server.url().clone(), Some(file.path().to_owned()));
     for token in ["first\n", "second"] {
         std::fs::write(file.path(), token).unwrap();
         server.attach(&request(), patient()).unwrap();
     }
-    let heard = serving.join().unwrap();
+    let heard: Vec<String> = heard.try_iter().collect();
     for (heard, token) in heard.iter().zip(["first", "second"]) {
         let header = format!("authorization: Bearer {token}\r\n");
         assert!(heard.contains(&header), "{heard}");

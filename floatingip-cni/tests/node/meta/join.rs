@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FLOATING, NETWORKS, Scene};
 use crate::lab::{Call, DEVICE, infos};
@@ -26,6 +26,17 @@ fn a_pod_is_joined_to_the_networks_that_it_names_in_both_forms() {
         let routes = result["routes"].as_array().unwrap();
         let defaults = routes.iter().filter(|route| route["dst"] == "0.0.0.0/0");
         assert_eq!(defaults.count(), 1, "{result}");
+        let leaving = scene.pod.ip("route show default");
+        assert!(
+            leaving.starts_with("default via 10.9.0.1 dev eth0"),
+            "{leaving}"
+        );
+        assert_eq!(leaving.lines().count(), 1, "{leaving}");
+        // Its plugin would miss at CHECK what was taken away.
+        let record = scene.lab.records().join("floatingip/cluster/c1@eth0.json");
+        let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+        let told = record["members"][1]["result"]["routes"].to_string();
+        assert!(!told.contains("0.0.0.0/0"), "{told}");
         assert!(scene.lab.outside.reaches(&scene.pod, FLOATING), "{form}");
         let second = ips[1]["address"].as_str().unwrap().trim_end_matches("/24");
         assert!(scene.lab.host.reaches(&scene.pod, second), "{form}");
@@ -130,6 +141,58 @@ fn galaxys_file_is_read_and_its_networks_need_no_version() {
     assert_eq!(scene.remembered(), 0);
 }
 
+#[test]
+fn a_later_network_takes_the_way_out_of_no_family_that_has_one() {
+    let Some(scene) = Scene::with_debians() else {
+        return;
+    };
+    let mut call = scene.add("pods,both@net1", &[]);
+    let ranges = json!([[{"subnet": "10.30.0.0/24"}], [{"subnet": "fd30::/64"}]]);
+    call.config["NetworkConf"].as_array_mut().unwrap().push(json!({
+        "cniVersion": "1.0.0", "name": "both", "type": "bridge", "bridge": "cni1", "isDefaultGateway": true,
+        "ipam": {"type": "host-local", "dataDir": scene.data.path().join("both"), "ranges": ranges},
+    }));
+    let added = scene.lab.call(&call);
+    let result = added.succeeds().json();
+    let defaults = [
+        scene.pod.ip("-4 route show default"),
+        scene.pod.ip("-6 route show default"),
+    ];
+    assert_eq!(defaults[0].trim(), "default via 10.20.0.1 dev eth0");
+    assert!(
+        defaults[1].starts_with("default via fd30::1 dev net1"),
+        "{}",
+        defaults[1]
+    );
+    let routes = result["routes"].as_array().unwrap();
+    let to = |net: &str| routes.iter().filter(|route| route["dst"] == net).count();
+    assert_eq!((to("0.0.0.0/0"), to("::/0")), (1, 1), "{result}");
+    scene.lab.call(&call.check(&added)).succeeds();
+    scene.lab.call(&call.verb("DEL")).succeeds();
+
+    let mut second = call.clone();
+    let annotations = &mut second.config["runtimeConfig"]["io.kubernetes.cri.pod-annotations"];
+    annotations[NETWORKS] = json!("both,again@net1");
+    let again = json!({
+        "cniVersion": "1.0.0", "name": "again", "type": "bridge", "bridge": "cni2", "isDefaultGateway": true,
+        "ipam": {"type": "host-local", "dataDir": scene.data.path().join("again"), "ranges": [[{"subnet": "fd40::/64"}]]},
+    });
+    second.config["NetworkConf"]
+        .as_array_mut()
+        .unwrap()
+        .push(again);
+    let added = scene.lab.call(&second);
+    added.succeeds();
+    let leaving = scene.pod.ip("-6 route show default");
+    assert!(
+        leaving.starts_with("default via fd30::1 dev eth0"),
+        "{leaving}"
+    );
+    assert!(!leaving.contains("net1"), "{leaving}");
+    scene.lab.call(&second.check(&added)).succeeds();
+    scene.lab.call(&second.verb("DEL")).succeeds();
+}
+
 /// As many as a node starts at once after a reboot.
 #[test]
 fn pods_that_come_at_once_do_not_disturb_each_other() {
@@ -185,7 +248,7 @@ fn debians_other_plugins_are_joined_and_chained() {
     assert!(scene.lab.outside.reaches(&scene.pod, "10.9.0.60"));
     let chained = |kind: &str, more: &str| {
         let mut chained = call.clone();
-        let mut config: serde_json::Value = serde_json::from_str(more).unwrap();
+        let mut config: Value = serde_json::from_str(more).unwrap();
         config["cniVersion"] = json!("1.0.0");
         config["name"] = json!("cluster");
         config["type"] = json!(kind);

@@ -65,6 +65,9 @@ fn attachments_that_no_runtime_knows_are_undone_and_others_left() {
     other.config["name"] = json!("other");
     scene.lab.call(&other).succeeds();
     assert_eq!(scene.pod.snapshot(), before);
+    // The beginning of a record, whose writer was killed.
+    let begun = scene.lab.records().join("floatingip/cluster/c9@eth0.new");
+    std::fs::write(begun, "{").unwrap();
     scene.lab.call(&gc(&call, &json!([]))).succeeds();
     scene.assert_nothing_is_left("after GC");
 }
