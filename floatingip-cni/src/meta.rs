@@ -20,6 +20,7 @@ mod record;
 mod release;
 mod selection;
 mod status;
+mod unknown;
 
 use std::path::Path;
 
@@ -65,8 +66,8 @@ pub fn carry_out(
             args,
         } => task.connect(attachment, netns, args),
         Invocation::Del { attachment } => {
-            let told = Call::read(variable)?.netns;
-            task.del(attachment, told.as_deref()).map(silent)
+            let told = Call::read(variable)?;
+            task.del(attachment, &told).map(silent)
         }
         Invocation::Check { attachment, netns } => task.check(attachment, netns).map(silent),
         Invocation::Gc => task.gc().map(silent),

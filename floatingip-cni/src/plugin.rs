@@ -8,7 +8,7 @@ use crate::connect::{self, Connects, Lender};
 use crate::ipam::{self, Section};
 use crate::link::{KernelError, NetnsError};
 use crate::meta::{self, MetaConfig};
-use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
+use crate::spec::{Attachment, Code, Failure, Invocation, Network, Verb, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
 use crate::vlan::{self, PlanError, VlanConfig};
@@ -96,8 +96,8 @@ impl Plugin {
     pub fn answer(self, variable: impl Fn(&str) -> Option<String>, input: &[u8]) -> Answer {
         let done = Invocation::read(&variable)
             .map_err(Failure::from)
-            .and_then(|invocation| self.carry_out(&invocation, variable, input));
-        match done {
+            .and_then(|invocation| self.carry_out(&invocation, &variable, input));
+        match done.or_else(|failure| forgive(failure, &variable)) {
             Ok(text) => Answer {
                 text,
                 success: true,
@@ -211,6 +211,15 @@ fn verb<C: Verbs>(
     }
 }
 
+/// A runtime takes the node out of service for a `STATUS` that fails: what may work later is no reason for that.
+fn forgive(failure: Failure, variable: impl Fn(&str) -> Option<String>) -> Result<String, Failure> {
+    let is_status = variable("CNI_COMMAND").as_deref() == Some(Verb::Status.as_str());
+    match failure.code {
+        Code::TryAgain if is_status => Ok(String::new()),
+        _ => Err(failure),
+    }
+}
+
 /// What is spoken, in the version of the question where that says one.
 fn versions(input: &[u8]) -> String {
     let asked = match input {
@@ -224,7 +233,7 @@ impl From<KernelError> for Failure {
     fn from(error: KernelError) -> Self {
         let code = match &error {
             KernelError::Netns(_) => Code::UnknownContainer,
-            KernelError::Silent | KernelError::Restless => Code::TryAgain,
+            KernelError::Silent | KernelError::Late | KernelError::Restless => Code::TryAgain,
             _ => Code::Io,
         };
         Self::new(code, error)

@@ -16,6 +16,6 @@ pub use environment::{
 };
 pub use failure::{Code, Failure};
 pub(crate) use network::ARGS_ANNOTATION;
-pub use network::{Network, NetworkError, NetworkName, ValidAttachment};
+pub use network::{Network, NetworkError, NetworkName, Told, ValidAttachment};
 pub use result::{CniResult, Dns, Extra, Interface, Ip, ResultError, Route};
 pub use version::{UnknownVersion, Version};

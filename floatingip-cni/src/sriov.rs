@@ -8,6 +8,7 @@ mod card;
 mod check;
 mod config;
 mod facts;
+mod interrupts;
 mod plan;
 mod release;
 mod status;

@@ -1,8 +1,12 @@
 //! Steps, carried out one after the other, and undone in reverse when one fails.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::link::{Change, Kernel, KernelError};
+
+/// How long undoing may take, whatever the steps took.
+const TAKING_BACK: Duration = Duration::from_secs(4);
 
 /// In which namespace a change is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +33,13 @@ pub struct Broken {
     pub error: KernelError,
     /// What could not be undone of the steps before it.
     pub left: Vec<String>,
+}
+
+impl Broken {
+    /// Is all as it was before? A step whose answer was lost may have been done, and was not undone.
+    pub fn is_undone(&self) -> bool {
+        self.left.is_empty() && !self.error.is_uncertain()
+    }
 }
 
 impl Place {
@@ -98,10 +109,37 @@ pub fn carry_out(steps: &[Step], host: &mut Kernel, container: &mut Kernel) -> R
 
 /// Goes on when a step cannot be undone: the others may.
 fn take_back(done: &[Step], host: &mut Kernel, container: &mut Kernel) -> Vec<String> {
+    host.end_after(TAKING_BACK);
+    container.end_after(TAKING_BACK);
     let undo = done.iter().rev().filter_map(Step::undo);
     let failed = undo.filter_map(|step| {
         let error = step.apply(host, container).err()?;
         Some(error.to_string())
     });
     failed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_step_whose_answer_was_lost_may_have_been_done() {
+        let broken = |error, left: &[&str]| Broken {
+            error,
+            left: left.iter().map(ToString::to_string).collect(),
+        };
+        let refused = || KernelError::Refused {
+            what: "create veth".to_owned(),
+            errno: Errno::EXIST,
+            reason: String::new(),
+            module: None,
+        };
+        assert!(broken(refused(), &[]).is_undone());
+        assert!(broken(KernelError::Late, &[]).is_undone());
+        assert!(!broken(refused(), &["delete v-h"]).is_undone());
+        assert!(!broken(KernelError::Silent, &[]).is_undone());
+    }
 }

@@ -1,6 +1,7 @@
 //! `ADD`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::act::{Broken, carry_out};
 use super::addresses::{bound, no_address};
@@ -9,10 +10,16 @@ use super::lender::Lender;
 use super::plan::{Connects, Plan, Wish};
 use super::release::{left_over, undo};
 use super::spaces::Spaces;
+use crate::delegate::Limit;
 use crate::ipam::Taker;
 use crate::link::Netns;
 use crate::spec::{Args, Attachment, CniResult, Code, Failure, IpInfos, Network, NetworkName};
 use crate::state::{Folder, Lent, Lock, Record, Stage};
+
+/// How long all of it may take. With what undoes it, 10 s at most, that is half a minute.
+const WORK: Duration = Duration::from_secs(20);
+/// How long the removal of what was made may take then.
+const UNDOING: Duration = Duration::from_secs(6);
 
 /// Connects a container.
 ///
@@ -27,7 +34,7 @@ pub fn add<C: Connects>(
     lender: &Lender,
 ) -> Result<CniResult, Failure> {
     let mut node = Node {
-        spaces: Spaces::open(netns)?,
+        spaces: Spaces::open(netns, Limit::starting_now(WORK))?,
         records: config.records(),
         lender,
     };
@@ -68,7 +75,7 @@ impl Node<'_> {
         let lent = self.lender.loan().ok_or_else(no_address)?;
         self.lender.find(&lent)?;
         self.begin(config, taker, netns, &lent)?;
-        match self.lender.lend(config, taker, &lent) {
+        match self.lender.lend(config, taker, &lent, self.spaces.within) {
             Ok(infos) => Ok((infos, Some(lent))),
             Err(failure) => Err(self.not_lent(config, taker, &lent, failure)),
         }
@@ -82,7 +89,7 @@ impl Node<'_> {
         lent: &Lent,
     ) -> Result<(), Failure> {
         self.records.make()?;
-        let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+        let _lock = self.lock(config)?;
         self.clear(config, &taker.network.name, taker.attachment)?;
         Ok(self.records.write(&Record {
             network: taker.network.name.clone(),
@@ -137,6 +144,11 @@ impl Node<'_> {
         Err(self.give_up(*config, &network.name, attachment, failure))
     }
 
+    fn lock<C: Connects>(&self, config: &C) -> Result<Lock, Failure> {
+        let limit = Lock::PATIENCE.min(self.spaces.within.left());
+        Ok(Lock::take(config.state_folder(), limit)?)
+    }
+
     /// Under the node's lock: decides, writes down what is going to be made, and makes the links.
     fn prepare<C: Connects>(
         &mut self,
@@ -145,7 +157,7 @@ impl Node<'_> {
     ) -> Result<Plan, Failure> {
         let name = &wish.network.name;
         self.records.make()?;
-        let _lock = Lock::take(wish.config.state_folder(), Lock::PATIENCE)?;
+        let _lock = self.lock(wish.config)?;
         let is_lent = lent.is_some();
         if !is_lent {
             self.clear(wish.config, name, wish.attachment)?;
@@ -159,7 +171,7 @@ impl Node<'_> {
             &mut self.spaces.host,
             &mut self.spaces.container,
         ) {
-            if broken.left.is_empty() && !is_lent {
+            if broken.is_undone() && !is_lent {
                 self.records.forget(name, wish.attachment)?;
             }
             return Err(told(broken));
@@ -211,12 +223,13 @@ impl Node<'_> {
         }
         self.spaces.await_carriers(&plan.carriers)?;
         self.spaces.announce(plan);
+        config.connected(&plan.record);
         let record = Record {
             stage: Stage::Done,
             ..plan.record.clone()
         };
         // `GC` takes a record that is being written without it for one whose writer was killed.
-        let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+        let _lock = self.lock(config)?;
         Ok(self.records.write(&record)?)
     }
 
@@ -228,7 +241,8 @@ impl Node<'_> {
         attachment: &Attachment,
         failure: Failure,
     ) -> Failure {
-        match undo(config, network, attachment, self.lender) {
+        let within = Limit::starting_now(UNDOING);
+        match undo(config, network, attachment, self.lender, within) {
             Ok(()) => failure,
             Err(error) => failure.and(left_over(&error)),
         }

@@ -2,20 +2,26 @@
 
 use super::plan::Connects;
 use crate::link::{Kernel, KernelError, Link, Netns, Route, View};
-use crate::spec::{Attachment, Code, Failure, Network};
-use crate::state::{Endpoint, Record, Stage};
+use crate::spec::{Attachment, Code, Failure, Network, Told};
+use crate::state::{End, Endpoint, Record, Stage};
 
 /// An interface in the container as it is, beside what it was to be.
 pub(crate) struct Inside<'a> {
     pub(crate) link: &'a Link,
     view: &'a View,
     endpoint: &'a Endpoint,
+    /// As plugins behind this one in the chain say that they left it.
+    told: Option<&'a Told>,
 }
 
 impl<'a> Inside<'a> {
     /// # Errors
     /// It is not there; in words.
-    pub(crate) fn of(view: &'a View, endpoint: &'a Endpoint) -> Result<Self, String> {
+    pub(crate) fn of(
+        view: &'a View,
+        endpoint: &'a Endpoint,
+        network: &'a Network,
+    ) -> Result<Self, String> {
         let name = &endpoint.inside.name;
         let link = view.link(name.as_str());
         let link = link.ok_or_else(|| format!("the container has no interface {name}"))?;
@@ -23,12 +29,22 @@ impl<'a> Inside<'a> {
             link,
             view,
             endpoint,
+            told: network.told(name),
         })
+    }
+
+    /// What it is to be. One that has the hardware address of another link keeps that.
+    pub(crate) fn end(&self) -> End {
+        let end = self.endpoint.inside.clone();
+        let told = self.told.and_then(|told| told.mac);
+        let mac = end.mac.map(|mac| told.unwrap_or(mac));
+        End { mac, ..end }
     }
 
     /// All that is different.
     pub(crate) fn differences(&self) -> Vec<String> {
-        let mut found = unfit(self.link, self.endpoint.mtu);
+        let told = self.told.and_then(|told| told.mtu);
+        let mut found = unfit(self.link, told.unwrap_or(self.endpoint.mtu));
         found.extend(self.missing_addresses());
         found.extend(self.missing_routes());
         found
@@ -40,12 +56,20 @@ impl<'a> Inside<'a> {
             let mut has = self.view.addresses_of(self.link);
             has.any(|it| it.net() == net)
         };
+        let taken = |net| {
+            let mut has = self.view.addresses_of(self.link);
+            has.any(|it| it.net() == net && it.is_taken())
+        };
         let missing = self
             .endpoint
             .addresses
             .iter()
-            .filter(move |net| !is_there(**net));
+            .filter(move |net| !is_there(**net) || taken(**net));
         missing.map(move |net| {
+            if taken(*net) {
+                let others = "somebody else on the network has it";
+                return format!("{name} does not use the address {net}: {others}");
+            }
             let has = self.listed(net.addr().is_ipv4());
             format!("{name} has not the address {net}, it has {has}")
         })

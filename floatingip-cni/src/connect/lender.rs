@@ -89,11 +89,12 @@ impl Lender {
         config: &C,
         taker: &Taker<'_>,
         lent: &Lent,
+        within: Limit,
     ) -> Result<IpInfos, Failure> {
         let Some(plugin) = self.find(lent)? else {
             return ipam::obtain(&own(lent, config.state_folder())?, taker);
         };
-        let within = Limit::starting_now(LENDING);
+        let within = within.at_most(LENDING);
         let result = plugin.add(&self.call, &self.config, within)?;
         addresses(&lent.kind, &result, config.vlan())
     }

@@ -30,6 +30,9 @@ pub trait Connects: Sized {
     /// It cannot be done.
     fn decide(wish: &Wish<'_, Self>, spaces: &mut Spaces) -> Result<Plan, Failure>;
 
+    /// What is done for the links of an `ADD` that came to its end, as well as it can be.
+    fn connected(&self, _record: &Record) {}
+
     /// Undoes an `ADD` that may have come to any point. The caller has the node's lock.
     ///
     /// # Errors

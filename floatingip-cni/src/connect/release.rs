@@ -1,10 +1,16 @@
 //! `DEL` and `GC`: undoing what was written down.
 
+use std::time::Duration;
+
 use super::lender::Lender;
 use super::plan::Connects;
+use crate::delegate::Limit;
 use crate::link::{Kernel, Netns};
 use crate::spec::{Attachment, Failure, Network, NetworkName};
 use crate::state::{Lock, Record};
+
+/// How long links may take to be removed; an IPAM plugin has a limit of its own.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// `DEL`: what was made for this attachment is no longer there, and nothing else is touched. Needs neither namespace
 /// nor device, and may be called as often as one likes.
@@ -19,7 +25,10 @@ pub fn del<C: Connects>(
 ) -> Result<(), Failure> {
     match config.records().read(&network.name, attachment)? {
         None => lender.take_back_unknown(&network.name, attachment, config.state_folder()),
-        Some(_) => undo(config, &network.name, attachment, lender),
+        Some(_) => {
+            let within = Limit::starting_now(LONGEST);
+            undo(config, &network.name, attachment, lender, within)
+        }
     }
 }
 
@@ -30,13 +39,16 @@ pub(super) fn undo<C: Connects>(
     network: &NetworkName,
     attachment: &Attachment,
     lender: &Lender,
+    within: Limit,
 ) -> Result<(), Failure> {
     let records = config.records();
-    let lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+    let lock = Lock::take(config.state_folder(), Lock::PATIENCE.min(within.left()))?;
     let Some(record) = records.read(network, attachment)? else {
         return Ok(());
     };
-    config.release(&record, &mut Kernel::here()?)?;
+    let mut host = Kernel::here()?;
+    host.end_after(within.left());
+    config.release(&record, &mut host)?;
     if record.lent.is_none() {
         return Ok(records.forget(network, attachment)?);
     }
@@ -60,7 +72,10 @@ pub fn gc<C: Connects>(config: &C, network: &Network, lender: &Lender) -> Result
     for record in config.records().all(&network.name)? {
         let undone = match record {
             Ok(record) if is_valid(&record) => continue,
-            Ok(record) => undo(config, &network.name, &record.attachment(), lender),
+            Ok(record) => {
+                let within = Limit::starting_now(LONGEST);
+                undo(config, &network.name, &record.attachment(), lender, within)
+            }
             Err(error) => Err(error.into()),
         };
         failed.extend(undone.err());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::act::Place;
 use super::plan::{Plan, Voice};
+use crate::delegate::Limit;
 use crate::link::{self, Kernel, KernelError, Neighbour, Netns};
 use crate::spec::{Code, Failure, InterfaceName};
 use crate::state::Record;
@@ -19,6 +20,8 @@ pub struct Spaces {
     pub host: Kernel,
     /// The container's.
     pub container: Kernel,
+    /// What all waits share.
+    pub within: Limit,
 }
 
 /// How long IPv6 addresses may be tentative: the kernel waits up to a second, asks once, and waits another.
@@ -32,19 +35,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 impl Spaces {
     /// # Errors
     /// The container's cannot be entered.
-    pub(crate) fn open(netns: &Path) -> Result<Self, KernelError> {
+    pub(crate) fn open(netns: &Path, within: Limit) -> Result<Self, KernelError> {
+        let (mut host, mut container) = (Kernel::here()?, Kernel::inside(Netns::open(netns)?)?);
+        host.end_after(within.left());
+        container.end_after(within.left());
         Ok(Self {
-            host: Kernel::here()?,
-            container: Kernel::inside(Netns::open(netns)?)?,
+            host,
+            container,
+            within,
         })
     }
 
     /// What is said before is lost.
     pub(super) fn await_carriers(&mut self, links: &[InterfaceName]) -> Result<(), Failure> {
-        let since = Instant::now();
+        let (since, limit) = (Instant::now(), CARRIER.min(self.within.left()));
         for name in links {
             while !self.container.link(name)?.is_some_and(|link| link.carrier) {
-                if since.elapsed() > CARRIER {
+                if since.elapsed() > limit {
                     return Err(no_carrier(name));
                 }
                 thread::sleep(PAUSE);
@@ -56,10 +63,10 @@ impl Spaces {
     /// Nobody hears a question before: a card that was just switched on takes seconds. Goes on without a carrier, as
     /// a bridge may lead to the network by another way.
     pub(super) fn await_uplinks(&mut self, record: &Record) -> Result<(), Failure> {
-        let since = Instant::now();
+        let (since, limit) = (Instant::now(), CARRIER.min(self.within.left()));
         for endpoint in &record.endpoints {
             let uplink = &endpoint.uplink.name;
-            while since.elapsed() < CARRIER
+            while since.elapsed() < limit
                 && self.host.link(uplink)?.is_some_and(|link| !link.carrier)
             {
                 thread::sleep(PAUSE);
@@ -104,7 +111,7 @@ impl Spaces {
             .map(ipnet::IpNet::addr)
             .filter(IpAddr::is_ipv6)
             .collect();
-        let since = Instant::now();
+        let (since, limit) = (Instant::now(), TENTATIVE.min(self.within.left()));
         while !wanted.is_empty() {
             let all = self.container.addresses()?;
             let mut own = all.iter().filter(|it| wanted.contains(&it.net().addr()));
@@ -114,7 +121,7 @@ impl Spaces {
             if !own.any(link::Address::is_tentative) {
                 return Ok(None);
             }
-            if since.elapsed() > TENTATIVE {
+            if since.elapsed() > limit {
                 return Err(Failure::new(
                     Code::TryAgain,
                     "the kernel does not find out whether the IPv6 addresses are free: has the link a carrier?",

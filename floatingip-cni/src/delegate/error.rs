@@ -32,7 +32,7 @@ pub enum DelegateError {
         error: io::Error,
     },
     /// It did not end, and was killed.
-    #[error("the plugin {kind} took longer than {} s and was killed{}", limit.as_secs_f32(), said(stderr))]
+    #[error("the plugin {kind} took longer than {} s and was killed{}", seconds(*limit), said(stderr))]
     TooSlow {
         /// Its type.
         kind: String,
@@ -78,6 +78,11 @@ pub enum DelegateError {
         /// What is wrong with it.
         error: ResultError,
     },
+}
+
+/// A share of a limit is seldom a round one.
+fn seconds(limit: Duration) -> f32 {
+    (limit.as_secs_f32() * 100.0).round() / 100.0
 }
 
 fn said(stderr: &str) -> String {

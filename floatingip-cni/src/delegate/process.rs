@@ -59,6 +59,13 @@ impl Limit {
         if own.end < self.end { own } else { self }
     }
 
+    /// A fair share of what is left, for one of `among` things that are still to be done.
+    #[must_use]
+    pub fn share(self, among: usize) -> Self {
+        let among = u32::try_from(among).unwrap_or(u32::MAX).max(1);
+        self.at_most(self.left() / among)
+    }
+
     /// What is left of it.
     pub fn left(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())

@@ -1,6 +1,7 @@
 //! Requests to the kernel in one namespace, each answered within a time limit.
 
 use std::io;
+use std::time::Duration;
 
 use netlink_packet_core::DecodeError;
 use netlink_packet_route::address::AddressMessage;
@@ -39,6 +40,9 @@ pub enum KernelError {
     /// It did not answer.
     #[error("the kernel did not answer within {} s; it may be busy with another change of the network", Talk::PATIENCE.as_secs())]
     Silent,
+    /// It was not asked any more.
+    #[error("the call takes too long altogether; something before this was slow")]
+    Late,
     /// It answered what cannot be read.
     #[error("an answer of the kernel cannot be read: {0}")]
     Unreadable(DecodeError),
@@ -81,6 +85,13 @@ fn remedy_of(errno: Errno, module: Option<&'static str>) -> String {
     }
 }
 
+impl KernelError {
+    /// May the kernel have done what it was asked for all the same?
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Silent | Self::Unreadable(_) | Self::Socket(_))
+    }
+}
+
 impl Kernel {
     /// In the namespace of this process.
     ///
@@ -103,6 +114,11 @@ impl Kernel {
             talk,
             netns: Some(netns),
         })
+    }
+
+    /// Ends the conversation after so long: one answer after the other may be in time, and all too late.
+    pub fn end_after(&mut self, left: Duration) {
+        self.talk.end_after(left);
     }
 
     /// The namespace, if it is not that of this process.
@@ -356,4 +372,20 @@ fn ignore_advertisements(name: &Name) -> io::Result<()> {
 fn refused_file(what: String, error: &io::Error) -> KernelError {
     let errno = Errno::from_io_error(error).unwrap_or(Errno::IO);
     refused(what, errno, String::new(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_late_is_not_asked_any_more() {
+        let mut kernel = Kernel::here().unwrap();
+        kernel.end_after(Duration::from_secs(20));
+        assert!(kernel.view().is_ok());
+        kernel.end_after(Duration::ZERO);
+        assert!(matches!(kernel.view(), Err(KernelError::Late)));
+        kernel.end_after(Duration::from_secs(20));
+        assert!(kernel.view().is_ok(), "what was not asked is not answered");
+    }
 }

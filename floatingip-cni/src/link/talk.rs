@@ -21,6 +21,8 @@ use super::message::Request;
 pub(super) struct Talk {
     socket: Socket,
     sequence: u32,
+    /// None: no other limit than that of each answer.
+    end: Option<Instant>,
 }
 
 impl Talk {
@@ -46,7 +48,27 @@ impl Talk {
         Ok(Self {
             socket,
             sequence: 0,
+            end: None,
         })
+    }
+
+    /// Nothing is asked after so long any more, and no answer waited for.
+    pub(super) fn end_after(&mut self, left: Duration) {
+        self.end = Instant::now().checked_add(left);
+    }
+
+    /// How long the next answer may take.
+    fn patience(&self) -> Result<Duration, KernelError> {
+        let Some(end) = self.end else {
+            return Ok(Self::PATIENCE);
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        let left = left.min(Self::PATIENCE);
+        // The kernel takes zero for no limit, and rounds down.
+        match left < Duration::from_millis(1) {
+            true => Err(KernelError::Late),
+            false => Ok(left),
+        }
     }
 
     /// Everything of a sort.
@@ -82,6 +104,13 @@ impl Talk {
     }
 
     fn send(&mut self, message: &RouteNetlinkMessage, flags: u16) -> Result<(), KernelError> {
+        let patience = self.patience()?;
+        if self.end.is_some() {
+            for direction in [Timeout::Recv, Timeout::Send] {
+                let limited = set_socket_timeout(&self.socket, direction, Some(patience));
+                limited.map_err(|error| KernelError::Socket(error.into()))?;
+            }
+        }
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.flags = flags;
@@ -102,10 +131,10 @@ impl Talk {
         what: impl Fn() -> String,
         module: Option<&'static str>,
     ) -> Result<Option<Vec<RouteNetlinkMessage>>, KernelError> {
-        let since = Instant::now();
+        let (since, patience) = (Instant::now(), self.patience()?);
         let mut answers = Vec::new();
         let mut whole = true;
-        while since.elapsed() < Self::PATIENCE {
+        while since.elapsed() < patience {
             for (header, payload) in self.datagram()? {
                 if header.sequence_number != self.sequence {
                     continue;

@@ -66,7 +66,7 @@ impl Task<'_> {
                     "{attachment} is connected to {name} already: call DEL first; nothing was changed"
                 ),
             )),
-            Some(joined) => self.release(&joined, Some(&joined.netns)),
+            Some(joined) => self.undo(&joined),
             None => Ok(()),
         }
     }
@@ -152,10 +152,14 @@ impl Task<'_> {
             Some(member) => in_network(member, failure),
             None => failure,
         };
-        match self.release(&begun, Some(&begun.netns)) {
+        match self.undo(&begun) {
             Ok(()) => failure,
             Err(error) => and_left(failure, &error),
         }
+    }
+
+    fn undo(&self, begun: &Joined) -> Result<(), Failure> {
+        self.release(begun, None, Limit::starting_now(UNDO))
     }
 }
 

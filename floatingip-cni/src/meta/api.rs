@@ -182,7 +182,7 @@ async fn client(file: &Path) -> Result<Client, ApiError> {
         .auth_infos
         .iter()
         .filter_map(|user| user.auth_info.as_ref());
-    if users.any(|user| user.exec.is_some()) {
+    if users.any(|user| user.exec.is_some() || user.auth_provider.is_some()) {
         return Err(ApiError::Program(path));
     }
     let options = KubeConfigOptions::default();

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::plugin::Plugin;
-use crate::spec::{NameError, NetworkName};
+use crate::spec::{NameError, NetworkName, Version};
 
 /// Which networks there are, and which ones a pod gets that names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,14 @@ pub enum CatalogueError {
     /// A network whose name is not a text.
     #[error("NetworkConf has, for network number {0}, a name that is no text")]
     NoName(usize),
+    /// A network in a version that is not spoken, which would be taken for the oldest.
+    #[error("NetworkConf has, for network {name}, the cniVersion {version}: write one of 0.1.0 to {latest}", latest = Version::LATEST)]
+    Version {
+        /// Which one.
+        name: NetworkName,
+        /// What is there.
+        version: Value,
+    },
     /// Two networks of one name.
     #[error("NetworkConf has two networks named {0}")]
     Twice(NetworkName),
@@ -212,6 +220,10 @@ impl Template {
         if kind == Plugin::Meta.name() {
             return Err(CatalogueError::Itself(name));
         }
+        if let Some(version) = config.get("cniVersion").filter(|it| !is_spoken(it)) {
+            let version = version.clone();
+            return Err(CatalogueError::Version { name, version });
+        }
         config.insert("name".to_owned(), Value::from(name.as_str()));
         Ok(Self { name, kind, config })
     }
@@ -221,6 +233,15 @@ impl Template {
         let capabilities = self.config.get("capabilities");
         let it = capabilities.and_then(|all| all.get(capability));
         it.and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
+/// Empty is as good as absent.
+fn is_spoken(version: &Value) -> bool {
+    match version {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || text.parse::<Version>().is_ok(),
+        _ => false,
     }
 }
 
@@ -287,6 +308,8 @@ mod tests {
                 "two networks named a",
             ),
             (json!([{"type": "floatingip", "name": "a"}]), "without end"),
+            (json!([{"type": "a", "cniVersion": "1.2.0"}]), "1.2.0"),
+            (json!([{"type": "a", "cniVersion": 1}]), "cniVersion"),
         ] {
             let error = Catalogue::try_from(wire(json!({ "NetworkConf": networks }))).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

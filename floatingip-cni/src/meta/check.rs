@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Task;
 use super::add::UNDO;
 use super::record::{Joined, Member};
-use super::release::first;
+use super::release::{each, first};
 use crate::delegate::Limit;
 use crate::link::{Kernel, Netns, View};
 use crate::spec::{Attachment, CniResult, Code, Failure, Ip, Verb, Version};
@@ -26,8 +26,9 @@ impl Task<'_> {
         let view = Kernel::inside(space)?.view()?;
         let within = Limit::starting_now(UNDO);
         let members = joined.members.iter();
-        let checked = members.map(|member| self.check_one(&joined, member, netns, &view, within));
-        first(checked.filter_map(Result::err).collect())
+        first(each(members, within, |member, share| {
+            self.check_one(&joined, member, netns, &view, share)
+        }))
     }
 
     fn done(&self, attachment: &Attachment) -> Result<Joined, Failure> {

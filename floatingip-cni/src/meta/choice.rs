@@ -9,7 +9,8 @@ use super::catalogue::{Catalogue, CatalogueError, DEFAULTS, FLOATING, Template};
 use super::pod::{Pod, PodError};
 use super::record::Member;
 use super::selection::{ANNOTATION, Selection, SelectionError, Selections};
-use crate::spec::{Args, InterfaceName};
+use crate::plugin::Plugin;
+use crate::spec::{Args, InterfaceName, NetworkName};
 
 /// What is to be decided.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,11 @@ pub enum ChoiceError {
         "two of the pod's networks would have the interface {0}: name others in the pod's annotation {ANNOTATION}"
     )]
     Interface(InterfaceName),
+    /// Two networks would take the addresses that the pod was bound with.
+    #[error(
+        "the networks {0} and {1} would both take the pod's floating IP, which can be in one of them only: name one of the two in the pod's annotation {ANNOTATION}"
+    )]
+    Floating(NetworkName, NetworkName),
     /// A name that no interface can have.
     #[error("network {name} would have the interface {interface:?}: name another one")]
     Name {
@@ -80,11 +86,11 @@ pub fn choose(wanted: &Wanted<'_>) -> Result<Vec<Member>, ChoiceError> {
     let added = wanted.pod.arguments()?;
     let args = joined(wanted.args, &added);
     let mut members = Vec::new();
-    for (place, (template, selection)) in wanted
-        .networks(added.contains_key(IPINFOS))?
-        .into_iter()
-        .enumerate()
-    {
+    let networks = wanted.networks(added.contains_key(IPINFOS))?;
+    if added.contains_key(IPINFOS) || wanted.args.value(IPINFOS).is_some() {
+        one_floats(&networks)?;
+    }
+    for (place, (template, selection)) in networks.into_iter().enumerate() {
         members.push(Member {
             network: template.name.clone(),
             kind: template.kind.clone(),
@@ -195,6 +201,31 @@ fn add_arguments(config: &mut Map<String, Value>, arguments: &Map<String, Value>
     }
     if let Some(own) = args["cni"].as_object_mut() {
         own.extend(arguments.clone());
+    }
+}
+
+/// The second one would find the pod's own address in use, and report it to the server.
+///
+/// # Errors
+/// Two of them take what the pod was bound with.
+fn one_floats(networks: &[(&Template, Selection)]) -> Result<(), ChoiceError> {
+    let mut floating = networks.iter().filter(|(network, _)| network.floats());
+    match (floating.next(), floating.next()) {
+        (Some((one, _)), Some((other, _))) => {
+            Err(ChoiceError::Floating(one.name.clone(), other.name.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Template {
+    /// Does its plugin, or that which lends it addresses, take `ipinfos`?
+    fn floats(&self) -> bool {
+        let lender = self.config.get("ipam").and_then(|ipam| ipam.get("type"));
+        let lender = lender.and_then(Value::as_str).unwrap_or_default();
+        [self.kind.as_str(), lender]
+            .into_iter()
+            .any(|kind| Plugin::of_type(kind).is_some())
     }
 }
 

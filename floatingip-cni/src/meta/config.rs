@@ -34,7 +34,7 @@ pub struct MetaConfig {
 }
 
 impl MetaConfig {
-    /// The kubeconfig that is used where it is there and none is named.
+    /// The kubeconfig that is used where none is named.
     pub const KUBECONFIG: &str = "/etc/cni/net.d/floatingip.kubeconfig";
 
     /// The networks, from the configuration itself or from the file that it names.
@@ -73,14 +73,22 @@ impl MetaConfig {
         Ok(())
     }
 
-    /// The kubeconfig, if there is to be one: that which is named, whether it is there or not, or the usual one where
-    /// it is there.
+    /// The kubeconfig, that which is named or the usual one, whether it is there or not; none where an empty name says
+    /// that no pod is to be read.
     pub fn kubeconfig(&self) -> Option<&Path> {
         match &self.kubeconfig {
             Some(path) if path.as_os_str().is_empty() => None,
             Some(path) => Some(path),
-            None => Some(Path::new(Self::KUBECONFIG)).filter(|path| path.exists()),
+            None => Some(Path::new(Self::KUBECONFIG)),
         }
+    }
+
+    /// The kubeconfig, if this node is not fit without it: where it is named, or pods without a floating IP have
+    /// networks here.
+    pub(super) fn needed_kubeconfig(&self, catalogue: &Catalogue) -> Option<&Path> {
+        let has_others = !self.require_floating_ip && !catalogue.defaults.is_empty();
+        let is_needed = self.kubeconfig.is_some() || has_others;
+        self.kubeconfig().filter(|_| is_needed)
     }
 
     pub(super) fn records(&self) -> FolderOf<Joined> {
@@ -143,6 +151,8 @@ mod tests {
         let named = config(json!({"kubeconfig": "/nowhere"}));
         assert_eq!(named.kubeconfig(), Some(Path::new("/nowhere")));
         assert_eq!(config(json!({"kubeconfig": ""})).kubeconfig(), None);
+        let usual = config(json!({}));
+        assert_eq!(usual.kubeconfig(), Some(Path::new(MetaConfig::KUBECONFIG)));
     }
 
     #[test]

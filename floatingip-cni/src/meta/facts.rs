@@ -1,6 +1,7 @@
 //! What is found out about the pod before its networks are chosen: from the runtime where that tells, else once from the
 //! API server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Task;
@@ -49,6 +50,7 @@ impl Task<'_> {
             return Ok(told.unwrap_or_default());
         }
         match (who, self.config.kubeconfig()) {
+            (Some(who), Some(file)) if !file.exists() => Err(unread(who, file)),
             (Some(who), Some(file)) => {
                 let limit = within.at_most(PATIENCE).left();
                 Ok(api::read(file, who, limit)?)
@@ -65,6 +67,17 @@ fn unknown(who: &Who) -> Failure {
         Code::InvalidNetwork,
         format!(
             "nothing is known of pod {who}: the runtime passes no annotations on (declare the capability io.kubernetes.cri.pod-annotations), and there is no kubeconfig by which the pod could be read"
+        ),
+    )
+}
+
+/// It may have been bound past the scheduler extender, and would come up quietly in another network.
+fn unread(who: &Who, file: &Path) -> Failure {
+    Failure::new(
+        Code::InvalidNetwork,
+        format!(
+            "pod {who} has no floating IP, and whether it requests one cannot be read, as the kubeconfig {} is not there: have `floatingip-cni install` write it, or set \"kubeconfig\": \"\" to take such pods unread, if no pod is bound past the floating-IP scheduler extender",
+            file.display()
         ),
     )
 }

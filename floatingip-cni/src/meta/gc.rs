@@ -1,16 +1,20 @@
 //! `GC`: undoing what no runtime knows any more, here and in the networks that are joined.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::Task;
 use super::add::{PATIENCE, UNDO};
 use super::record::{Joined, version};
-use super::release::first;
+use super::release::{each, first};
 use crate::delegate::{Call, Limit};
-use crate::spec::{Attachment, Failure, NetworkName, Verb, Version};
+use crate::spec::{Attachment, Code, Failure, NetworkName, Verb, Version};
 use crate::state::{Lock, Remembered as _};
+
+/// How long all of it may take: a runtime waits for it.
+const TENDING: Duration = Duration::from_secs(12);
 
 /// A network, with the attachments of it that stay.
 struct Kept {
@@ -26,42 +30,71 @@ impl Task<'_> {
         let Some(valid) = self.network.valid() else {
             return Ok(());
         };
+        let within = Limit::starting_now(TENDING);
         let mut failed = Vec::new();
         let mut stay = Vec::new();
+        let mut stale = Vec::new();
         for record in self.config.records().all(&self.network.name)? {
             match record {
                 Ok(joined) if valid.contains(&joined.of().1) => stay.push(joined),
-                Ok(joined) => failed.extend(self.del(&joined.of().1, Some(&joined.netns)).err()),
+                Ok(joined) => stale.push(joined),
                 Err(error) => failed.push(error.into()),
             }
         }
-        failed.extend(self.tidy().err());
+        failed.extend(self.end_all(&stale, within));
+        failed.extend(self.tidy(within).err());
         // Whoever does not know all that stays would have some of it removed.
         if failed.is_empty() && knows_all(&stay, &valid) {
-            failed = self.pass_on(&stay);
+            failed = self.pass_on(within);
         }
         first(failed)
     }
 
-    /// To every network of which there is, or may have been, an attachment.
-    fn pass_on(&self, stay: &[Joined]) -> Vec<Failure> {
-        let within = Limit::starting_now(UNDO);
-        let kept = match self.kept(stay) {
-            Ok(kept) => kept,
-            Err(failure) => return vec![failure],
-        };
-        let told = kept.into_values().map(|kept| self.tell_kept(kept, within));
-        told.filter_map(Result::err).collect()
+    /// As many as there is time for.
+    fn end_all(&self, stale: &[Joined], within: Limit) -> Vec<Failure> {
+        let mut failed = Vec::new();
+        for (done, joined) in stale.iter().enumerate() {
+            if within.left().is_zero() {
+                failed.push(not_yet(stale.len() - done));
+                break;
+            }
+            failed.extend(self.end(joined, within.at_most(UNDO)).err());
+        }
+        failed
     }
 
-    fn kept(&self, stay: &[Joined]) -> Result<BTreeMap<NetworkName, Kept>, Failure> {
+    /// Another call may have ended it meanwhile.
+    fn end(&self, joined: &Joined, within: Limit) -> Result<(), Failure> {
+        let records = self.config.records();
+        let patience = within.at_most(PATIENCE).left();
+        let _lock = Lock::of(self.config.state_folder(), &joined.container, patience)?;
+        let (network, attachment) = joined.of();
+        match records.read(network, &attachment)? {
+            Some(joined) => self.release(&joined, None, within),
+            None => Ok(()),
+        }
+    }
+
+    /// To every network of which there is, or may have been, an attachment.
+    fn pass_on(&self, within: Limit) -> Vec<Failure> {
+        match self.kept() {
+            Ok(kept) => each(kept.into_values(), within, |kept, share| {
+                self.tell_kept(kept, share)
+            }),
+            Err(failure) => vec![failure],
+        }
+    }
+
+    /// With what stays by the records of all configurations: those that have a network in common are told apart by
+    /// nobody else.
+    fn kept(&self) -> Result<BTreeMap<NetworkName, Kept>, Failure> {
         let catalogue = self.config.catalogue()?;
         let mut networks = BTreeMap::new();
         for template in catalogue.all() {
             let kept = Kept::new(&template.kind, &template.config);
             networks.insert(template.name.clone(), kept);
         }
-        for joined in stay {
+        for joined in self.config.records().every()? {
             for member in &joined.members {
                 let kept = networks
                     .entry(member.network.clone())
@@ -89,12 +122,12 @@ impl Task<'_> {
     }
 
     /// Removes the beginnings of records, whose writers were killed.
-    fn tidy(&self) -> Result<(), Failure> {
+    fn tidy(&self, within: Limit) -> Result<(), Failure> {
         let records = self.config.records();
         if !records.is_untidy(&self.network.name)? {
             return Ok(());
         }
-        let _lock = Lock::take(self.config.state_folder(), PATIENCE)?;
+        let _lock = Lock::take(self.config.state_folder(), within.at_most(PATIENCE).left())?;
         Ok(records.tidy(&self.network.name)?)
     }
 }
@@ -107,6 +140,11 @@ impl Kept {
             valid: Vec::new(),
         }
     }
+}
+
+fn not_yet(left: usize) -> Failure {
+    let message = format!("no time was left for {left} attachments more, which the next GC ends");
+    Failure::new(Code::TryAgain, message)
 }
 
 fn knows_all(stay: &[Joined], valid: &[Attachment]) -> bool {

@@ -5,7 +5,7 @@ use super::Task;
 use super::add::UNDO;
 use super::catalogue::Template;
 use super::record::version;
-use super::release::first;
+use super::release::{each, first};
 use crate::delegate::{Call, Limit};
 use crate::spec::{Code, Failure, Verb, Version};
 
@@ -15,15 +15,21 @@ impl Task<'_> {
         let within = Limit::starting_now(UNDO);
         self.config.records().try_out().map_err(lasting)?;
         let catalogue = self.config.catalogue().map_err(lasting)?;
-        if let Some(file) = self.config.kubeconfig().filter(|file| !file.is_file()) {
-            let message = format!("the kubeconfig {} is not there", file.display());
+        let needed = self.config.needed_kubeconfig(&catalogue);
+        if let Some(file) = needed.filter(|file| !file.is_file()) {
+            let message = format!(
+                "the kubeconfig {} is not there, without which no pod is taken that has no floating IP",
+                file.display()
+            );
             return Err(lasting(message));
         }
         let networks = catalogue.usual().map_err(lasting)?;
-        let asked = networks
-            .into_iter()
-            .map(|network| self.ask(network, within));
-        first(asked.filter_map(Result::err).collect())
+        let mut failed = each(networks.into_iter(), within, |network, share| {
+            self.ask(network, share)
+        });
+        // What passes is no reason beside what lasts.
+        failed.retain(|failure| failure.code != Code::TryAgain);
+        first(failed)
     }
 
     fn ask(&self, network: &Template, within: Limit) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use super::environment::{NameError, plain};
 use super::result::Dns;
 use super::version::{UnknownVersion, Version};
 use super::{Attachment, ContainerId, InterfaceName, IpInfos, IpInfosError};
+use crate::link::Mac;
 
 /// The name of a network: as a container id, and unique on a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,7 +33,19 @@ pub struct Network {
     pub dns: Dns,
     annotations: Option<BTreeMap<String, String>>,
     previous: Option<Vec<IpNet>>,
+    told: Vec<Told>,
     valid: Option<Vec<ValidAttachment>>,
+}
+
+/// An interface of a container as the result of the plugins says that it is: those behind this one in a chain may have
+/// changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    name: String,
+    /// Its hardware address.
+    pub mac: Option<Mac>,
+    /// How long its packets may be.
+    pub mtu: Option<u32>,
 }
 
 /// An attachment that `GC` leaves alone.
@@ -109,11 +122,39 @@ struct WireRuntime {
 struct WireResult {
     #[serde(default)]
     ips: Option<Vec<WireIp>>,
+    #[serde(default)]
+    interfaces: Option<Vec<WireInterface>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireInterface {
+    name: String,
+    mac: Option<String>,
+    mtu: Option<u32>,
+    sandbox: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct WireIp {
     address: IpNet,
+}
+
+impl WireResult {
+    fn addresses(&self) -> Vec<IpNet> {
+        self.ips.iter().flatten().map(|ip| ip.address).collect()
+    }
+
+    fn told(self) -> Vec<Told> {
+        let all = self.interfaces.into_iter().flatten();
+        let inside = all.filter(|it| it.sandbox.as_ref().is_some_and(|path| !path.is_empty()));
+        let told = inside.map(|interface| Told {
+            mac: interface.mac.and_then(|mac| mac.parse().ok()),
+            mtu: interface.mtu.filter(|mtu| *mtu > 0),
+            name: interface.name,
+        });
+        told.collect()
+    }
 }
 
 impl Network {
@@ -134,14 +175,16 @@ impl Network {
         };
         let ipam = wire.ipam.map(|ipam| ipam.kind);
         let annotations = wire.runtime.and_then(|runtime| runtime.annotations);
-        let previous = wire.previous.map(|result| result.ips.unwrap_or_default());
+        let previous = wire.previous.as_ref().map(WireResult::addresses);
+        let told = wire.previous.map(WireResult::told).unwrap_or_default();
         Ok(Self {
             version,
             name,
             ipam: ipam.filter(|kind| !kind.is_empty()),
             dns: wire.dns.unwrap_or_default(),
             annotations,
-            previous: previous.map(|ips| ips.into_iter().map(|ip| ip.address).collect()),
+            previous,
+            told,
             // libcni writes the list under both names, because the specification once had the other one.
             valid: wire.valid.or(wire.listed),
         })
@@ -200,6 +243,12 @@ impl Network {
         self.previous
             .as_deref()
             .ok_or(NetworkError::NoPreviousResult)
+    }
+
+    /// What `prevResult` says of an interface of the container.
+    pub fn told(&self, interface: &InterfaceName) -> Option<&Told> {
+        let mut told = self.told.iter();
+        told.find(|it| it.name == interface.as_str())
     }
 
     /// The attachments that `GC` leaves alone, if the configuration says which. An absent list is no empty one.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::config::SriovConfig;
 use crate::connect::{Inside, done, elsewhere, report, untold, with_routes};
-use crate::link::{Kernel, KernelError, Link, Netns, Setting, View};
+use crate::link::{Kernel, KernelError, Netns, Setting, View};
 use crate::spec::{Attachment, Failure, Network};
 use crate::state::{Endpoint, Function};
 
@@ -26,7 +26,7 @@ pub fn check(
     found.extend(elsewhere(&record, &container));
     let view = with_routes(&mut container)?;
     for endpoint in &record.endpoints {
-        found.extend(inside(&view, endpoint));
+        found.extend(inside(&view, endpoint, network));
         if let Some(function) = &endpoint.function {
             found.extend(card(function, &mut host)?);
         }
@@ -34,10 +34,10 @@ pub fn check(
     report(found)
 }
 
-fn inside(view: &View, endpoint: &Endpoint) -> Vec<String> {
-    match Inside::of(view, endpoint) {
+fn inside(view: &View, endpoint: &Endpoint, network: &Network) -> Vec<String> {
+    match Inside::of(view, endpoint, network) {
         Ok(inside) => {
-            let mut found: Vec<String> = other(inside.link, endpoint).into_iter().collect();
+            let mut found: Vec<String> = other(&inside, endpoint).into_iter().collect();
             found.extend(inside.differences());
             found
         }
@@ -46,13 +46,14 @@ fn inside(view: &View, endpoint: &Endpoint) -> Vec<String> {
 }
 
 /// Another function, or one with another hardware address.
-fn other(link: &Link, endpoint: &Endpoint) -> Option<String> {
+fn other(inside: &Inside<'_>, endpoint: &Endpoint) -> Option<String> {
+    let link = inside.link;
     let name = &link.name;
     let bus = endpoint.function.as_ref().map(|function| &function.bus);
     if let Some(bus) = bus.filter(|bus| !link.bus.is_empty() && **bus != link.bus) {
         return Some(format!("{name} is not the function {bus}"));
     }
-    let (mac, wanted) = (link.mac?, endpoint.inside.mac?);
+    let (mac, wanted) = (link.mac?, inside.end().mac?);
     (mac != wanted).then(|| format!("{name} has the hardware address {mac}, not {wanted}"))
 }
 

@@ -8,6 +8,7 @@ use serde::de::{self, Deserializer};
 
 use super::card::Card;
 use super::facts::Facts;
+use super::interrupts;
 use super::plan::{SriovError, Wish, plan};
 use super::release::release;
 use crate::connect::{Connects, Plan, Spaces};
@@ -122,6 +123,10 @@ impl Connects for SriovConfig {
             facts = Facts::gather(wish.config, spaces)?;
         }
         Ok(plan(wish, &facts)?)
+    }
+
+    fn connected(&self, record: &Record) {
+        interrupts::spread(record);
     }
 
     fn release(&self, record: &Record, host: &mut Kernel) -> Result<(), Failure> {

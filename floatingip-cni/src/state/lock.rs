@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+
 use super::folder::sum;
 use crate::spec::ContainerId;
 
 /// The lock while it is held. The kernel takes it back when the process ends, however that comes.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why the lock is not held.
@@ -56,11 +58,22 @@ impl Lock {
     /// The same for one container alone. Containers share a few hundred locks, so that their files need not be
     /// removed: two of them wait for each other once in a while.
     ///
+    /// Programs that this process starts meanwhile hold it as well: where this one is killed, whoever comes next waits
+    /// for what they are still doing. It ends for all of them when this value is dropped, so that what they leave behind
+    /// on purpose keeps nobody waiting.
+    ///
     /// # Errors
     /// Another process has it all that time, or the file cannot be used.
     pub fn of(folder: &Path, container: &ContainerId, limit: Duration) -> Result<Self, LockError> {
         let number = sum(container.as_str()) % Self::SHARED;
-        Self::at(folder.join(format!("lock-{number:02x}")), limit)
+        let path = folder.join(format!("lock-{number:02x}"));
+        let lock = Self::at(path.clone(), limit)?;
+        let inherited = fcntl_setfd(&lock.file, FdFlags::empty());
+        inherited.map_err(|error| LockError::File {
+            path,
+            error: error.into(),
+        })?;
+        Ok(lock)
     }
 
     fn at(path: PathBuf, limit: Duration) -> Result<Self, LockError> {
@@ -72,7 +85,7 @@ impl Lock {
         let since = Instant::now();
         loop {
             match opened.try_lock() {
-                Ok(()) => return Ok(Self { _file: opened }),
+                Ok(()) => return Ok(Self { file: opened }),
                 Err(TryLockError::Error(error)) => return Err(file(error)),
                 Err(TryLockError::WouldBlock) if since.elapsed() >= limit => {
                     return Err(LockError::Busy { path, limit });
@@ -80,6 +93,13 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => thread::sleep(Self::PAUSE),
             }
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where it fails, the file's end is the lock's.
+        let _ = self.file.unlock();
     }
 }
 

@@ -1,12 +1,13 @@
 //! `CHECK`: is everything as `ADD` left it?
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::config::VlanConfig;
 use super::release::is_own;
 use crate::connect::{Inside, done, elsewhere, report, unfit, untold, with_routes};
 use crate::link::{Kernel, KernelError, Link, Netns, View};
-use crate::spec::{Attachment, Failure, Network};
+use crate::spec::{Attachment, Failure, InterfaceName, Network};
 use crate::state::{Endpoint, HostEnd, Record};
 
 /// Compares what was made with what is there, and with what the runtime was told.
@@ -26,16 +27,14 @@ pub fn check(
     let mut found: Vec<String> = untold(&record, previous).collect();
     found.extend(elsewhere(&record, &container));
     let views = Views {
+        network,
         host: whole(&mut host, &record)?,
         container: with_routes(&mut container)?,
     };
     found.extend(views.differences(&record));
-    for end in record
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.host.as_ref())
-    {
-        found.extend(silent(end, &host)?);
+    for setting in answering(&record) {
+        let is_set = host.setting(&setting)?.as_deref() == Some("1");
+        found.extend((!is_set).then(|| format!("net/{setting} is not 1")));
     }
     report(found)
 }
@@ -52,24 +51,29 @@ fn whole(host: &mut Kernel, record: &Record) -> Result<View, KernelError> {
     }
 }
 
-/// A host's end that no longer answers for the network.
-fn silent(host: &HostEnd, kernel: &Kernel) -> Result<Option<String>, KernelError> {
-    if host.routed.is_empty() {
-        return Ok(None);
+/// What makes the node answer for containers that it routes to, and pass on what is for them.
+fn answering(record: &Record) -> BTreeSet<String> {
+    let proxy = |link: &InterfaceName| format!("ipv4/conf/{link}/proxy_arp");
+    let mut settings = BTreeSet::new();
+    for endpoint in &record.endpoints {
+        let routed = endpoint.host.as_ref().filter(|it| !it.routed.is_empty());
+        if let Some(host) = routed {
+            settings.insert(proxy(&host.end.name));
+            settings.insert(proxy(&endpoint.uplink.name));
+            settings.insert("ipv4/ip_forward".to_owned());
+        }
     }
-    let setting = format!("ipv4/conf/{}/proxy_arp", host.end.name);
-    let value = kernel.setting(&setting)?;
-    let is_set = value.as_deref() == Some("1");
-    Ok((!is_set).then(|| format!("net/{setting} is not 1")))
+    settings
 }
 
-/// Both namespaces.
-struct Views {
+/// Both namespaces, and what the runtime was told.
+struct Views<'a> {
+    network: &'a Network,
     host: View,
     container: View,
 }
 
-impl Views {
+impl Views<'_> {
     fn differences(&self, record: &Record) -> Vec<String> {
         let mut found = Vec::new();
         for endpoint in &record.endpoints {
@@ -84,11 +88,11 @@ impl Views {
 
     fn inside(&self, endpoint: &Endpoint, found: &mut Vec<String>) {
         let name = &endpoint.inside.name;
-        let inside = match Inside::of(&self.container, endpoint) {
+        let inside = match Inside::of(&self.container, endpoint, self.network) {
             Ok(inside) => inside,
             Err(missing) => return found.push(missing),
         };
-        if !is_own(inside.link, &endpoint.inside, endpoint.first_mac) {
+        if !is_own(inside.link, &inside.end(), endpoint.first_mac) {
             let kind = &endpoint.inside.kind;
             found.push(format!("{name} is not the {kind} that was made"));
         }
@@ -132,7 +136,10 @@ impl Views {
         }
         let bridge = endpoint.host.as_ref().and_then(|host| host.bridge.as_ref());
         let Some(bridge) = bridge else { return };
-        found.extend(self.no_port(link, bridge.as_str()));
+        // The device may be the bridge itself.
+        if name != bridge {
+            found.extend(self.no_port(link, bridge.as_str()));
+        }
         if self
             .host
             .link(bridge.as_str())

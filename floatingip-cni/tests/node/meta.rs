@@ -3,6 +3,7 @@
 mod fail;
 mod join;
 mod look;
+mod lost;
 mod tend;
 
 use std::fs;

@@ -151,6 +151,77 @@ fn proxy_arp_that_is_off_is_found() {
 }
 
 #[test]
+fn a_node_that_no_longer_routes_is_found() {
+    for setting in ["ipv4/ip_forward", "ipv4/conf/eth0/proxy_arp"] {
+        let Some(lab) = Lab::new() else { return };
+        let pod = Space::new();
+        let call = lab.add("c1", &pod, &["10.9.0.20/24"], &json!({"switch": "pure"}));
+        let added = lab.call(&call);
+        lab.call(&call.check(&added)).succeeds();
+        lab.host.set(setting, "0");
+        let expected = format!("net/{setting} is not 1");
+        lab.call(&call.check(&added)).fails_with(101, &expected);
+    }
+}
+
+/// Such as `tuning`, which says in the result what it changed.
+#[test]
+fn what_a_plugin_behind_this_one_changed_is_no_difference() {
+    for switch in ["bridge", "macvlan"] {
+        let Some(lab) = Lab::new() else { return };
+        let pod = Space::new();
+        let call = lab.add("c1", &pod, &["10.9.0.20/24"], &json!({"switch": switch}));
+        let added = lab.call(&call);
+        pod.ip("link set eth0 address 02:00:00:00:00:77 mtu 1400");
+        let mut check = call.check(&added);
+        lab.call(&check).fails_with(101, "eth0");
+        let told = &mut check.config["prevResult"]["interfaces"][0];
+        (told["mac"], told["mtu"]) = (json!("02:00:00:00:00:77"), json!(1400));
+        lab.call(&check).succeeds();
+    }
+}
+
+#[test]
+fn a_device_that_is_the_bridge_itself_is_no_difference() {
+    let Some(lab) = Lab::bare() else { return };
+    lab.host.ip("link add br0 type bridge");
+    lab.host.ip("link set eth0 master br0");
+    lab.host.ip("link set br0 up");
+    let pod = Space::new();
+    let bridge = json!({
+        "device": "br0", "default_bridge_name": "br0", "disable_default_bridge": true,
+    });
+    let call = lab.add("c1", &pod, &["10.9.0.20/24"], &bridge);
+    let added = lab.call(&call);
+    assert!(lab.outside.reaches(&pod, "10.9.0.20"));
+    lab.call(&call.check(&added)).succeeds();
+}
+
+#[test]
+fn an_ipv6_address_that_somebody_else_took_is_found() {
+    let Some(lab) = Lab::new() else { return };
+    let pod = Space::new();
+    let ips = &["fd09::20/64"];
+    let call = lab.add("c1", &pod, ips, &json!({}));
+    let added = lab.call(&call);
+    lab.outside.ip("address add fd09::20/64 dev out0 nodad");
+    pod.ip("address delete fd09::20/64 dev eth0");
+    pod.ip("address add fd09::20/64 dev eth0");
+    let since = std::time::Instant::now();
+    while pod.ip("-6 address show dev eth0 dadfailed").is_empty() {
+        assert!(since.elapsed().as_secs() < 20, "nobody is heard");
+    }
+    let said = lab.call(&call.check(&added));
+    assert!(!said.success);
+    assert!(
+        said.text
+            .contains("eth0 does not use the address fd09::20/64"),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
 fn check_needs_what_add_answered() {
     let Some(lab) = Lab::new() else { return };
     let pod = Space::new();

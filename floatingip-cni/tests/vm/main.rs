@@ -10,6 +10,7 @@
 )]
 
 mod functions;
+mod lent;
 mod links;
 mod plugin;
 mod process;

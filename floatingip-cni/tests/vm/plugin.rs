@@ -50,9 +50,19 @@ impl Pod {
         fields: &Value,
     ) -> Self {
         let mut pod = Self::new(scene, name, ip, vlan, fields);
-        let result = pod.succeeds("ADD");
-        pod.config["prevResult"] = serde_json::from_str(&result).unwrap();
+        pod.connect();
         pod
+    }
+
+    /// `ADD` works.
+    pub(crate) fn connect(&mut self) {
+        let result = self.succeeds("ADD");
+        self.config["prevResult"] = serde_json::from_str(&result).unwrap();
+    }
+
+    /// Nobody tells its address.
+    pub(crate) fn unbind(&mut self) {
+        "IgnoreUnknown=1".clone_into(&mut self.args);
     }
 
     /// `DEL` works, and the interface is gone.

@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use floatingip_cni::connect::{Connects as _, Plan, Spaces, carry_out};
+use floatingip_cni::delegate::Limit;
 use floatingip_cni::link::{Kernel, Netns};
 use floatingip_cni::spec::{Args, Attachment, IpInfos, Network};
 use floatingip_cni::sriov::{SriovConfig, Wish};
@@ -118,6 +120,7 @@ fn killed_after(pod: &Pod, steps: usize) -> usize {
     let mut spaces = Spaces {
         host: Kernel::here().unwrap(),
         container: Kernel::inside(Netns::open(Path::new(&netns)).unwrap()).unwrap(),
+        within: Limit::starting_now(Duration::from_secs(60)),
     };
     let plan = decided(pod, &config, &mut spaces);
     config.records().write(&plan.record).unwrap();

@@ -174,12 +174,14 @@ fn a_kubeconfig_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let answer = read(&folder.path().join("config"), &who(), PATIENCE);
     assert!(answer.unwrap_err().to_string().contains("/config"));
-    let folder = kubeconfig(
-        1,
-        &json!({"exec": {"command": "sleep", "apiVersion": "client.authentication.k8s.io/v1"}}),
-    );
-    let answer = read(&folder.path().join("config"), &who(), PATIENCE);
-    assert!(matches!(answer, Err(ApiError::Program(_))), "{answer:?}");
+    for program in [
+        json!({"exec": {"command": "sleep", "apiVersion": "client.authentication.k8s.io/v1"}}),
+        json!({"auth-provider": {"name": "gcp", "config": {"cmd-path": "sleep", "cmd-args": "600"}}}),
+    ] {
+        let folder = kubeconfig(1, &program);
+        let answer = read(&folder.path().join("config"), &who(), PATIENCE);
+        assert!(matches!(answer, Err(ApiError::Program(_))), "{answer:?}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn catalogue() -> Catalogue {
             {"name": "flannel", "type": "galaxy-flannel"},
             {"type": "galaxy-k8s-vlan", "device": "eth1"},
             {"name": "lan", "type": "bridge", "args": {"cni": {"own": 1}}, "capabilities": {"mac": true, "portMappings": true, "ips": false, "io.kubernetes.cri.pod-annotations": true}},
+            {"name": "lent", "type": "macvlan", "ipam": {"type": "floatingip-ipam"}},
         ],
         "DefaultNetworks": ["flannel", "lan"],
         "ENIIPNetwork": "galaxy-k8s-vlan",
@@ -151,6 +152,25 @@ fn networks_that_cannot_be_joined_are_told_before_the_first_one_is() {
             .to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
+}
+
+/// The second one would find the pod's own address in use.
+#[test]
+fn a_floating_ip_is_for_one_network() {
+    let two = "galaxy-k8s-vlan,lent";
+    let error = Case::of(pod(Some(two), true)).choose().unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("galaxy-k8s-vlan and lent"), "{text}");
+    let told = format!("ipinfos={INFOS}");
+    let case = Case {
+        args: &told,
+        ..Case::of(pod(Some("lent,lan,galaxy-k8s-vlan"), false))
+    };
+    let text = case.choose().unwrap_err().to_string();
+    assert!(text.contains("lent and galaxy-k8s-vlan"), "{text}");
+    let twice = "galaxy-k8s-vlan,galaxy-k8s-vlan";
+    assert!(Case::of(pod(Some(twice), true)).choose().is_err());
+    assert!(Case::of(pod(Some(two), false)).choose().is_ok());
 }
 
 #[test]

@@ -91,6 +91,27 @@ fn a_runtime_without_annotations_has_the_pod_read() {
     scene.lab.call(&call.verb("DEL")).succeeds();
 }
 
+/// Whoever takes that risk says so.
+#[test]
+fn without_a_kubeconfig_nobody_is_taken_for_a_pod_that_needs_no_floating_ip() {
+    let Some(scene) = Scene::new() else { return };
+    scene.script("one", "");
+    let mut call = scene.add("", &["one"]);
+    call.config["DefaultNetworks"] = json!(["one"]);
+    call.config["runtimeConfig"] = json!({"io.kubernetes.cri.pod-annotations": {"a": "b"}});
+    call.config.as_object_mut().unwrap().remove("kubeconfig");
+    let refused = scene.lab.call(&call);
+    refused.fails_with(7, "/etc/cni/net.d/floatingip.kubeconfig");
+    assert!(scene.calls().is_empty());
+    scene
+        .lab
+        .call(&call.verb("STATUS"))
+        .fails_with(50, "kubeconfig");
+    call.config["kubeconfig"] = json!("");
+    scene.lab.call(&call).succeeds();
+    assert_eq!(scene.calls(), ["ADD one eth0"]);
+}
+
 /// No API server listens there: each of these would fail if it were asked.
 #[test]
 fn nobody_is_asked_where_the_runtime_tells_enough() {

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -124,6 +126,41 @@ fn plugins_are_told_nothing_while_an_attachment_is_not_known() {
     assert!(scene.calls().is_empty());
 }
 
+/// Two configurations may name one network, and keep their records in one folder.
+#[test]
+fn attachments_of_another_configuration_stay() {
+    let Some(scene) = Scene::new() else { return };
+    let mut call = scene.add("lan", &[]);
+    in_latest(&mut call);
+    scene.lab.call(&call).succeeds();
+    let before = scene.pod.snapshot();
+    let mut other = gc(&call, &json!([]));
+    other.config["name"] = json!("other");
+    scene.lab.call(&other).succeeds();
+    assert_eq!(scene.pod.snapshot(), before);
+    scene.lab.call(&gc(&call, &json!([]))).succeeds();
+    scene.assert_nothing_is_left("after its own GC");
+}
+
+/// The runtime waits for it, and the node for the runtime.
+#[test]
+fn a_gc_of_many_that_hang_ends_and_leaves_the_rest_for_the_next() {
+    let Some(scene) = Scene::new() else { return };
+    scene.script("hangs", "[ $CNI_COMMAND != DEL ] || sleep 600");
+    let mut call = scene.add("hangs", &["hangs"]);
+    for container in ["c1", "c2", "c3", "c4"] {
+        call.container = container;
+        scene.lab.call(&call).succeeds();
+    }
+    let since = Instant::now();
+    let left = scene.lab.call(&gc(&call, &json!([])));
+    left.fails_with(11, "hangs took longer");
+    assert!(left.text.contains("the next GC"), "{}", left.text);
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(scene.remembered(), 4);
+}
+
 fn status(lab: &Lab, call: &Call<'_>) -> crate::lab::Answer {
     let mut call = call.verb("STATUS");
     call.config.as_object_mut().unwrap().remove("runtimeConfig");
@@ -149,4 +186,23 @@ fn a_node_is_fit_while_the_plugins_of_its_usual_networks_are() {
     call.config["DefaultNetworks"] = json!([]);
     call.config["kubeconfig"] = json!("/nowhere");
     status(&scene.lab, &call).fails_with(50, "/nowhere");
+}
+
+/// The runtime takes the node out of service for a `STATUS` that fails.
+#[test]
+fn a_fault_that_passes_leaves_the_node_in_service() {
+    let Some(scene) = Scene::new() else { return };
+    let says = |code| {
+        format!(
+            r#"[ $CNI_COMMAND != STATUS ] || {{ echo '{{"code":{code},"msg":"not now"}}'; exit 1; }}"#
+        )
+    };
+    let mut call = scene.add("", &["busy", "broken"]);
+    scene.script("busy", &says(11));
+    call.config["DefaultNetworks"] = json!(["busy"]);
+    status(&scene.lab, &call).succeeds();
+    assert_eq!(scene.calls(), ["STATUS busy "]);
+    scene.script("broken", &says(50));
+    call.config["DefaultNetworks"] = json!(["busy", "broken"]);
+    status(&scene.lab, &call).fails_with(50, "broken: not now");
 }
