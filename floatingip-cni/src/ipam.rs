@@ -47,8 +47,16 @@ pub fn carry_out(
 
 /// Could addresses be given? A server that is down is no lasting fault of this node.
 pub(crate) fn status(config: &IpamConfig) -> Result<(), Failure> {
+    let lasting = |error: String| Failure::new(Code::NotAvailable, error);
     let tried = config.leases().try_out();
-    tried.map_err(|error| Failure::new(Code::NotAvailable, error))
+    tried.map_err(|error| lasting(error.to_string()))?;
+    match config.server() {
+        Some(_) => config
+            .node()
+            .map(drop)
+            .map_err(|error| lasting(error.message)),
+        None => Ok(()),
+    }
 }
 
 fn add(

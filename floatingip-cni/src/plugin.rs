@@ -296,6 +296,17 @@ mod tests {
     }
 
     #[test]
+    fn what_may_work_later_is_no_reason_for_a_status_to_fail() {
+        let forgiven = |verb: &str, code| {
+            let variable = |name: &str| (name == "CNI_COMMAND").then(|| verb.to_owned());
+            forgive(Failure::new(code, "x"), variable).is_ok()
+        };
+        assert!(forgiven("STATUS", Code::TryAgain));
+        assert!(!forgiven("STATUS", Code::NotAvailable));
+        assert!(!forgiven("CHECK", Code::TryAgain));
+    }
+
+    #[test]
     fn a_program_is_the_plugin_that_it_is_called_as() {
         assert_eq!(
             Plugin::called(Path::new("/opt/cni/bin/galaxy-k8s-vlan")),

@@ -32,13 +32,15 @@ pub trait Native: Send + Sync + 'static {
         wanted: Wanted,
     ) -> impl Future<Output = Result<Vec<AddressInfo>, NativeError>> + Send;
 
-    /// The container interface is no more. One that has no addresses, or no longer, changes nothing.
+    /// The container interface is no more. One that has no addresses, or no longer, changes nothing. Requests of the
+    /// attempt that arrive later are refused.
     ///
     /// # Errors
     /// It was not stored, or is not certain yet.
     fn detach(
         &self,
         attachment: Attachment,
+        attempt: Option<Name>,
     ) -> impl Future<Output = Result<(), NativeError>> + Send;
 
     /// Of a node's network only these container interfaces are still there.
@@ -81,6 +83,8 @@ pub struct Wanted {
     pub request: PodRequest,
     /// Where it is.
     pub place: Place,
+    /// What whoever asks calls this attempt to connect the interface, to end it as such.
+    pub attempt: Option<Name>,
 }
 
 /// What is left of a node's network.
@@ -168,7 +172,7 @@ impl Native for FromCluster {
         match *self {}
     }
 
-    async fn detach(&self, _: Attachment) -> Result<(), NativeError> {
+    async fn detach(&self, _: Attachment, _: Option<Name>) -> Result<(), NativeError> {
         match *self {}
     }
 

@@ -1,5 +1,6 @@
 //! The standalone mode: one process, an embedded store, the same API, nothing else around.
 
+mod attempts;
 mod backups;
 mod configuration;
 mod explain;

@@ -255,9 +255,10 @@ impl Node<'_> {
         conflict: impl Into<Conflict>,
     ) -> Failure {
         let server = config.server().or_else(|| self.lender.server());
+        let folder = config.state_folder();
         conflict
             .into()
-            .failure(server.as_ref(), &plan.record.network)
+            .failure(server.as_ref(), &plan.record, folder)
     }
 }
 

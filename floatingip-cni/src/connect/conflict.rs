@@ -1,12 +1,14 @@
 //! An address that somebody else uses already: what the runtime is told, and the server.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::delegate::Limit;
 use crate::link::{Mac, Neighbour};
 use crate::server::{Quarantine, Server, node_name};
 use crate::spec::{Code, Failure, NetworkName};
+use crate::state::{Endpoint, Folder, Record};
 
 /// Somebody else uses an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(super) struct Conflict {
     mac: Option<Mac>,
 }
 
+/// Where records of links are, below the state folder.
+const OWN: [&str; 2] = ["vlan", "sriov"];
 /// How long a report may take: the runtime waits for an answer that it does not change.
 const REPORT: Duration = Duration::from_millis(200);
 /// How long the server is to keep everybody from the address, in seconds: for people to find the other machine.
@@ -23,13 +27,36 @@ const QUARANTINE: u64 = 600;
 
 impl Conflict {
     /// `ADD` fails by it. Where there is a server it is told, as well as it can be in a moment, so that nobody else is
-    /// given the address meanwhile.
-    pub(super) fn failure(self, server: Option<&Server>, network: &NetworkName) -> Failure {
+    /// given the address meanwhile; not of what this node made itself, by the records in `folder`, as that is the
+    /// address's owner.
+    pub(super) fn failure(
+        self,
+        server: Option<&Server>,
+        wanted: &Record,
+        folder: &Path,
+    ) -> Failure {
         let failure = Failure::new(Code::AddressInUse, self.told());
-        match server {
-            None => failure,
-            Some(server) => failure.with_details(self.report(server, network)),
+        match (self.own(wanted, folder), server) {
+            (Some(record), _) => failure.with_details(format!(
+                "not reported: that is {}, which this node connected to {}",
+                record.attachment(),
+                record.network
+            )),
+            (None, None) => failure,
+            (None, Some(server)) => failure.with_details(self.report(server, &wanted.network)),
         }
+    }
+
+    /// Which one of this node's own has it, besides the one that is being made: links of one address have the same
+    /// hardware address everywhere. A record that cannot be read names nobody.
+    fn own(self, wanted: &Record, folder: &Path) -> Option<Record> {
+        let mac = self.mac?;
+        let has = |end: &Endpoint| end.inside.mac == Some(mac) || end.first_mac == mac;
+        let is_wanted =
+            |it: &Record| it.network == wanted.network && it.attachment() == wanted.attachment();
+        let records = OWN.iter().map(|plugin| Folder::at(folder.join(plugin)));
+        let mut records = records.flat_map(|records| records.every().unwrap_or_default());
+        records.find(|record| !is_wanted(record) && record.endpoints.iter().any(has))
     }
 
     fn told(self) -> String {
@@ -83,9 +110,8 @@ impl From<IpAddr> for Conflict {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
+    use crate::state::Stage;
 
     #[test]
     fn a_server_that_says_nothing_changes_no_answer_and_takes_no_time() {
@@ -94,15 +120,26 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         let url = format!("unix:{}", path.display()).parse().unwrap();
         let conflict = Conflict::from(IpAddr::from([10, 9, 0, 20]));
-        let since = Instant::now();
-        let network = "lan".parse().unwrap();
-        let failure = conflict.failure(Some(&Server::at(url, None)), &network);
-        // A busy machine may be late, the retries of other questions would take seconds.
-        assert!(since.elapsed() < Duration::from_secs(2));
+        let wanted = Record {
+            network: "lan".parse().unwrap(),
+            container: "c1".parse().unwrap(),
+            interface: "eth0".parse().unwrap(),
+            netns: "/run/netns/c1".into(),
+            space: None,
+            stage: Stage::Begun,
+            lent: None,
+            endpoints: Vec::new(),
+        };
+        let server = Server::at(url, None);
+        let failure = conflict.failure(Some(&server), &wanted, folder.path());
         assert_eq!(failure.code, Code::AddressInUse);
-        assert_eq!(failure.message, conflict.failure(None, &network).message);
+        assert_eq!(
+            failure.message,
+            conflict.failure(None, &wanted, folder.path()).message
+        );
         assert!(
-            failure.details.contains("could not be reported"),
+            failure.details.contains("could not be reported")
+                && failure.details.contains("within 0.2 s"),
             "{failure}"
         );
     }

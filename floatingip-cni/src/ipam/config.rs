@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::lease::Lease;
+use super::lease::{Ended, Lease};
 use crate::server::{self, Server, ServerUrl};
 use crate::spec::{Code, Failure, IpInfo};
 use crate::state::{Folder, FolderOf};
@@ -94,10 +94,14 @@ impl IpamConfig {
     }
 
     /// What the server calls this node.
-    pub(super) fn node(&self) -> String {
+    ///
+    /// # Errors
+    /// It is not said, and the kernel's name is one that every machine may have: what this node's `GC` ends would be
+    /// another one's.
+    pub(super) fn node(&self) -> Result<String, Failure> {
         match self.node_name.as_str() {
-            "" => server::node_name(),
-            name => name.to_owned(),
+            "" => own_name(server::node_name()),
+            name => Ok(name.to_owned()),
         }
     }
 
@@ -106,6 +110,13 @@ impl IpamConfig {
         let folder = self.state_folder.as_deref();
         let folder = folder.unwrap_or_else(|| Path::new(Folder::USUAL));
         FolderOf::at(folder.join("ipam"))
+    }
+
+    /// What has ended: beside what was given.
+    pub(super) fn ended(&self) -> FolderOf<Ended> {
+        let folder = self.state_folder.as_deref();
+        let folder = folder.unwrap_or_else(|| Path::new(Folder::USUAL));
+        FolderOf::at(folder.join("ipam-ended"))
     }
 
     /// In that folder, unless it says another one.
@@ -134,6 +145,19 @@ impl IpamConfig {
     }
 }
 
+fn own_name(kernels: String) -> Result<String, Failure> {
+    let plain = kernels.split('.').next().unwrap_or_default();
+    if !["", "localhost", "(none)"].contains(&plain) {
+        return Ok(kernels);
+    }
+    Err(Failure::new(
+        Code::InvalidNetwork,
+        format!(
+            "the kernel calls this node {kernels:?}, as it may call others, and their addresses are not to be mixed up: set ipam.nodeName to a name that only this node has"
+        ),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,9 +172,21 @@ mod tests {
             assert_eq!(read(text).unwrap(), IpamConfig::default());
         }
         let named = read(r#"{"ipam":{"nodeName":"n1"}}"#).unwrap();
-        assert_eq!(named.node(), "n1");
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
-        assert_eq!(IpamConfig::default().node(), host.trim());
+        assert_eq!(named.node().unwrap(), "n1");
+    }
+
+    #[test]
+    fn a_name_that_every_machine_may_have_is_none_of_a_node() {
+        for name in ["localhost", "localhost.localdomain", "(none)", ""] {
+            let refused = own_name(name.to_owned()).unwrap_err();
+            assert_eq!(refused.code, Code::InvalidNetwork);
+            assert!(refused.message.contains("ipam.nodeName"), "{refused}");
+        }
+        for name in ["n1", "localhost-2", "n1.localhost"] {
+            assert_eq!(own_name(name.to_owned()).unwrap(), name);
+        }
+        let said = read(r#"{"ipam":{"nodeName":"localhost"}}"#).unwrap();
+        assert_eq!(said.node().unwrap(), "localhost");
     }
 
     #[test]

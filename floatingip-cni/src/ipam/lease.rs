@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::config::IpamConfig;
+use super::release::{ENDING, forget, tell};
 use super::request::pod_of;
 use crate::connect::bound;
 use crate::delegate::Limit;
@@ -60,12 +61,43 @@ pub struct Grant {
     pub token_file: Option<PathBuf>,
     /// What it calls this node.
     pub node: String,
+    /// The `ADD`, among those of the same interface; none: a former version did not name it.
+    #[serde(default)]
+    pub attempt: Option<String>,
     /// The pod's namespace,
     pub namespace: String,
     /// name
     pub pod: String,
     /// and UID, as the server has them.
     pub uid: String,
+}
+
+/// An interface whose end was told, or that never had anything. Who tells of its end again need not ask anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    network: NetworkName,
+    container: ContainerId,
+    interface: InterfaceName,
+}
+
+impl Ended {
+    pub(super) fn new(network: &NetworkName, attachment: &Attachment) -> Self {
+        Self {
+            network: network.clone(),
+            container: attachment.container.clone(),
+            interface: attachment.interface.clone(),
+        }
+    }
+}
+
+impl Remembered for Ended {
+    fn of(&self) -> (&NetworkName, Attachment) {
+        let attachment = Attachment {
+            container: self.container.clone(),
+            interface: self.interface.clone(),
+        };
+        (&self.network, attachment)
+    }
 }
 
 impl Lease {
@@ -82,6 +114,11 @@ impl Lease {
         }
     }
 
+    /// Did its `ADD` come to its end?
+    fn is_given(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
     fn with(mut self, infos: &IpInfos) -> Self {
         self.addresses = infos.as_slice().iter().map(|info| info.ip).collect();
         self
@@ -95,12 +132,20 @@ impl Grant {
         config.server().unwrap_or_else(remembered)
     }
 
+    /// The one that gave them, where the configuration names another one by now.
+    pub(super) fn former_server(&self, config: &IpamConfig) -> Option<Server> {
+        let now = config.server()?;
+        let former = || Server::at(self.url.clone(), self.token_file.clone());
+        (*now.url() != self.url).then(former)
+    }
+
     fn of(server: &Server, request: &AttachRequest) -> Self {
         let [namespace, pod, uid] = pod_of(request);
         Self {
             url: server.url().clone(),
             token_file: server.token().map(Into::into),
             node: request.node_name.clone(),
+            attempt: Some(request.attempt.clone()),
             namespace,
             pod,
             uid,
@@ -118,33 +163,43 @@ impl Remembered for Lease {
     }
 }
 
-/// The addresses of an interface: those that its pod was bound with, else those that the server gives. May be
-/// repeated.
+/// The addresses of an interface: those that its pod was bound with, else those that the server gives. An `ADD` that
+/// did not come to its end is ended first. One that did is refused: a main plugin that calls `DEL` because its second
+/// `ADD` failed would take the addresses of the first one away.
 ///
 /// # Errors
-/// There are none. What the server may have given is remembered.
+/// There are none, or it has some already. What the server may have given is remembered.
 pub(crate) fn obtain(config: &IpamConfig, taker: &Taker<'_>) -> Result<IpInfos, Failure> {
     let leases = config.leases();
     leases.make()?;
+    let _alone = Lock::of(leases.path(), &taker.attachment.container, Lock::PATIENCE)?;
+    match leases.read(&taker.network.name, taker.attachment)? {
+        Some(lease) if lease.is_given() => return Err(given_already(&lease)),
+        Some(open) => tell(config, &open, Limit::starting_now(ENDING))?,
+        None => {}
+    }
     if let Some(infos) = bound(taker.network, taker.args)? {
         let lease = Lease::begun(taker, Origin::Binding).with(&infos);
-        remember(&leases, &lease)?;
+        begin(config, &leases, &lease)?;
         return Ok(infos);
     }
     let server = config.server().ok_or_else(nobody_gives)?;
     let request = config.request(taker)?;
     let lease = Lease::begun(taker, Origin::Server(Grant::of(&server, &request)));
-    let is_new = leases
-        .read(&taker.network.name, taker.attachment)?
-        .is_none();
-    remember(&leases, &lease)?;
+    begin(config, &leases, &lease)?;
     match server.attach(&request, Limit::starting_now(Lease::GIVING)) {
         Ok(infos) => {
             remember(&leases, &lease.with(&infos))?;
             Ok(infos)
         }
-        Err(error) => Err(not_given(&leases, taker, is_new, error)),
+        Err(error) => Err(not_given(config, taker, error)),
     }
+}
+
+fn begin(config: &IpamConfig, leases: &FolderOf<Lease>, lease: &Lease) -> Result<(), Failure> {
+    remember(leases, lease)?;
+    let (network, attachment) = lease.of();
+    Ok(config.ended().forget(network, &attachment)?)
 }
 
 /// Under the lock, without which `GC` takes a file that is being written for one whose writer was killed.
@@ -154,21 +209,26 @@ fn remember(leases: &FolderOf<Lease>, lease: &Lease) -> Result<(), Failure> {
 }
 
 /// Where it is certain that nothing was given there is nothing to remember.
-fn not_given(
-    leases: &FolderOf<Lease>,
-    taker: &Taker<'_>,
-    is_new: bool,
-    error: ServerError,
-) -> Failure {
-    let nothing = is_new && error.is_definite();
+fn not_given(config: &IpamConfig, taker: &Taker<'_>, error: ServerError) -> Failure {
+    let nothing = error.is_definite();
     let failure = Failure::from(error);
     if !nothing {
         return failure;
     }
-    match leases.forget(&taker.network.name, taker.attachment) {
+    match forget(config, &taker.network.name, taker.attachment) {
         Ok(()) => failure,
-        Err(error) => failure.with_details(error.to_string()),
+        Err(error) => failure.and(error),
     }
+}
+
+fn given_already(lease: &Lease) -> Failure {
+    let (network, attachment) = lease.of();
+    let ips: Vec<_> = lease.addresses.iter().map(ToString::to_string).collect();
+    let ips = ips.join(" and ");
+    Failure::new(
+        Code::InvalidEnvironment,
+        format!("{attachment} has {ips} of {network} already: call DEL first; nothing was changed"),
+    )
 }
 
 fn nobody_gives() -> Failure {

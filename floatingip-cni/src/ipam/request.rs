@@ -1,5 +1,7 @@
 //! Whom the server is asked for: the pod, its app, policy and pool.
 
+use std::fs;
+
 use super::config::{App, IpamConfig};
 use super::lease::Taker;
 use crate::server::AttachRequest;
@@ -25,13 +27,14 @@ impl IpamConfig {
     /// What is asked: each thing by `CNI_ARGS`, else by the pod's annotations, else by the configuration.
     ///
     /// # Errors
-    /// An argument cannot be meant.
+    /// An argument cannot be meant, or the node has no name of its own.
     pub(super) fn request(&self, taker: &Taker<'_>) -> Result<AttachRequest, Failure> {
         let app = taker.app()?.or_else(|| self.app.clone());
         let app = app.unwrap_or_default();
         let namespace = taker.argument(POD_NAMESPACE);
         Ok(AttachRequest {
-            node_name: self.node(),
+            node_name: self.node()?,
+            attempt: attempt()?,
             network: taker.network.name.to_string(),
             container: taker.attachment.container.to_string(),
             interface: taker.attachment.interface.to_string(),
@@ -88,6 +91,14 @@ impl Taker<'_> {
             )),
         }
     }
+}
+
+/// A name for this one attempt, which no other one on any node has.
+fn attempt() -> Result<String, Failure> {
+    let path = "/proc/sys/kernel/random/uuid";
+    let read = fs::read_to_string(path);
+    let read = read.map_err(|error| Failure::new(Code::Io, format!("{path}: {error}")))?;
+    Ok(read.trim().to_owned())
 }
 
 /// By which pod the server knows what was asked for: its namespace, name and UID. A container without a pod is one.

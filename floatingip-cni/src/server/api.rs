@@ -24,6 +24,8 @@ pub struct AttachRequest {
     #[serde(rename = "containerID")]
     pub container: String,
     pub interface: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub attempt: String,
     #[serde(rename = "nodeIPs", skip_serializing_if = "Vec::is_empty")]
     pub node_ips: Vec<IpAddr>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -92,7 +94,8 @@ impl Server {
         })
     }
 
-    /// A container's interface is no more; it need not be known.
+    /// A container's interface is no more; it need not be known. Nor does it become one by requests of that attempt
+    /// which arrive later.
     ///
     /// # Errors
     /// It is not known whether the server has heard.
@@ -101,6 +104,7 @@ impl Server {
         node: &str,
         network: &NetworkName,
         attachment: &Attachment,
+        attempt: Option<&str>,
         within: Limit,
     ) -> Result<(), ServerError> {
         let (container, interface) = (&attachment.container, &attachment.interface);
@@ -110,7 +114,9 @@ impl Server {
             container.as_str(),
             interface.as_str(),
         ];
-        let path = format!("/v1/attachment/{}", parts.map(segment).join("/"));
+        let attempt = attempt.map(|attempt| format!("?attempt={}", segment(attempt)));
+        let attempt = attempt.unwrap_or_default();
+        let path = format!("/v1/attachment/{}{attempt}", parts.map(segment).join("/"));
         let question = Question {
             method: Method::DELETE,
             path,

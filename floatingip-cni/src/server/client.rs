@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +16,11 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::runtime;
+use tokio::time::timeout;
 
-use super::address::ServerUrl;
+use super::address::{Authority, ServerUrl};
 use super::error::ServerError;
 use crate::delegate::Limit;
 
@@ -104,7 +106,7 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ServerError::Process)?;
         let answered = runtime.block_on(async {
-            let answered = tokio::time::timeout(within.left(), self.exchange(request));
+            let answered = timeout(within.left(), self.exchange(request, within));
             answered.await.unwrap_or_else(|_| Err(self.silent(within)))
         });
         // A name that is still being looked up is not waited for.
@@ -133,14 +135,18 @@ impl Server {
         request.map_err(|error| ServerError::Question(error.to_string()))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Bytes, ServerError> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        within: Limit,
+    ) -> Result<Bytes, ServerError> {
         let unreachable = |error| ServerError::Unreachable {
             url: self.url.clone(),
             error,
         };
         match &self.url {
             ServerUrl::Http(to) => {
-                let stream = TcpStream::connect((to.host.as_str(), to.port)).await;
+                let stream = connect(to, within).await;
                 self.talk(stream.map_err(unreachable)?, request).await
             }
             ServerUrl::Unix(path) => {
@@ -214,6 +220,26 @@ impl Server {
             message,
         }
     }
+}
+
+/// To the first of the host's addresses that answers. Each has its share of the time, so that one whose packets get
+/// lost leaves some for the others.
+async fn connect(to: &Authority, within: Limit) -> io::Result<TcpStream> {
+    let found = lookup_host((to.host.as_str(), to.port)).await?;
+    connect_to_one(&found.collect::<Vec<_>>(), within).await
+}
+
+async fn connect_to_one(addresses: &[SocketAddr], within: Limit) -> io::Result<TcpStream> {
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let (last, others) = addresses.split_last().ok_or_else(none)?;
+    for (place, address) in others.iter().enumerate() {
+        let left = u32::try_from(addresses.len().saturating_sub(place));
+        let share = within.left() / left.unwrap_or(u32::MAX);
+        if let Ok(Ok(stream)) = timeout(share, TcpStream::connect(address)).await {
+            return Ok(stream);
+        }
+    }
+    TcpStream::connect(last).await
 }
 
 /// What a server calls this node, unless somebody says otherwise: the kernel's host name.

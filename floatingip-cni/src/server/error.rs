@@ -117,12 +117,23 @@ impl ServerError {
         }
     }
 
-    /// What the same question of before may have done stays open until the server itself answers.
+    /// What the same question of before may have done stays open until the server says how it stands.
     pub(super) fn after(self, earlier: Option<Self>) -> Self {
         match earlier {
-            Some(open) if !open.is_definite() && !matches!(self, Self::Refused { .. }) => open,
+            Some(open) if !open.is_definite() && !self.is_of_the_matter() => open,
             _ => self,
         }
+    }
+
+    /// Does the server say how the matter stands, and not merely that it does not listen to whoever asks?
+    fn is_of_the_matter(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: 404 | 409,
+                ..
+            }
+        )
     }
 
     /// Is the same question worth asking again at once?

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::marker::PhantomData;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -174,6 +175,22 @@ impl<R: Remembered> FolderOf<R> {
     pub fn tidy(&self, network: &NetworkName) -> Result<(), StateError> {
         let unfinished = files(&self.network(network), "new")?;
         unfinished.iter().try_for_each(|path| remove(path))
+    }
+
+    /// Removes what was written longer ago than `age`, and beginnings of it.
+    ///
+    /// # Errors
+    /// It cannot be listed, or not be removed.
+    pub fn expire(&self, network: &NetworkName, age: Duration) -> Result<(), StateError> {
+        for path in listed(&self.network(network))? {
+            let written = fs::metadata(&path).and_then(|file| file.modified());
+            // What cannot be looked at is being removed by another call, what is of the future is kept.
+            let is_old = written.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed > age));
+            if is_old {
+                remove(&path)?;
+            }
+        }
+        Ok(())
     }
 
     fn network(&self, network: &NetworkName) -> PathBuf {
@@ -349,6 +366,25 @@ mod tests {
             let read = folder.read(&record.network, &record.attachment()).unwrap();
             assert_eq!(read, None);
         }
+    }
+
+    #[test]
+    fn what_is_old_expires_and_what_is_young_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::at(folder.path());
+        let records = ["c1", "c2"].map(|container| record("lan", container));
+        records.iter().for_each(|it| folder.write(it).unwrap());
+        let network = &records[0].network;
+        let old = folder.file(network, &records[0].attachment());
+        let hour = Duration::from_secs(3600);
+        let long_ago = std::time::SystemTime::now() - 2 * hour;
+        let file = OpenOptions::new().write(true).open(old).unwrap();
+        file.set_modified(long_ago).unwrap();
+        folder.expire(network, hour).unwrap();
+        let left = folder.all(network).unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].as_ref().unwrap(), &records[1]);
+        folder.expire(&"other".parse().unwrap(), hour).unwrap();
     }
 
     #[test]

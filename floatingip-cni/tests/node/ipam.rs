@@ -1,5 +1,7 @@
 //! `floatingip-ipam` under Debian's main plugins, with addresses of annotations and of the real server.
 
+use std::io::Read as _;
+
 use serde_json::{Value, json};
 
 use super::lab::{Answer, Call, DEVICE, HOST_IP, Lab, debians_plugins, infos};
@@ -164,21 +166,128 @@ fn own(lab: &Lab, server: &Server) -> Value {
     config
 }
 
+/// `ptp` asks for an address before it makes the link, and calls `DEL` when that is there already.
 #[test]
-fn the_same_add_again_has_the_same_answer() {
-    let Some((lab, server)) = standalone() else {
+fn a_second_add_takes_nothing_away_from_the_first() {
+    let (Some((lab, mut server)), Some(_)) = (standalone(), debians_plugins()) else {
+        return;
+    };
+    for main in ["ptp", "floatingip-ipam"] {
+        let pod = Space::new();
+        let mut call = call(&lab, "c1", &pod, own(&lab, &server));
+        call.config["type"] = json!(main);
+        let ip = address(&lab.call(&call)).replace("/24", "");
+        lab.call(&call).fails_with(4, "call DEL first");
+        assert_eq!(server.owned_ips(), [ip.as_str()], "{main}");
+        server.kill();
+        lab.call(&call).fails_with(4, &ip);
+        server.again();
+        assert_eq!(remembered(&lab), 1, "{main}");
+        // A container without a pod is its own owner.
+        assert_eq!(server.owned()[0].1["podName"], "c1");
+        if main == "ptp" {
+            assert!(pod.ip("-o address").contains(&format!("{ip}/24")), "{main}");
+        }
+        lab.call(&call.verb("DEL")).succeeds();
+        assert_eq!(server.owned_ips(), [""; 0], "{main}");
+        lab.call(&call).succeeds();
+        lab.call(&call.verb("DEL")).succeeds();
+        assert_eq!(remembered(&lab), 0, "{main}");
+    }
+}
+
+#[test]
+fn an_end_that_was_told_is_told_again_without_the_server() {
+    let Some((lab, mut server)) = standalone() else {
         return;
     };
     let pod = Space::new();
-    let call = call(&lab, "c1", &pod, own(&lab, &server));
-    let first = lab.call(&call).succeeds().json();
-    assert_eq!(lab.call(&call).succeeds().json(), first);
+    let calls = ["c1", "c2", "c3"].map(|id| call(&lab, id, &pod, own(&lab, &server)));
+    lab.call(&calls[0]).succeeds();
+    lab.call(&calls[0].verb("DEL")).succeeds();
+    server.kill();
+    lab.call(&calls[1]).fails_with(11, "cannot be reached");
+    // Ended, and never begun.
+    for call in [&calls[0], &calls[1]] {
+        lab.call(&call.verb("DEL")).succeeds();
+    }
+    // Of this one nothing is known, as after a restart of the node.
+    let unknown = lab.call(&calls[2].verb("DEL"));
+    unknown.fails_with(11, "cannot be reached");
+    server.again();
+    lab.call(&calls[0]).succeeds();
     assert_eq!(server.owned_ips().len(), 1);
-    // A container without a pod is its own owner.
-    assert_eq!(server.owned()[0].1["podName"], "c1");
-    lab.call(&call.check(&lab.call(&call))).succeeds();
+    lab.call(&calls[0].verb("DEL")).succeeds();
+    assert_eq!(server.owned_ips(), [""; 0], "it was given again in between");
+}
+
+#[test]
+fn a_del_waits_for_the_add_of_its_container_and_says_so() {
+    let Some(lab) = Lab::new() else { return };
+    let Some(server) = Server::start("10.9.0.20~10.9.0.23", "10.9.0.0/24", 0) else {
+        return;
+    };
+    let pod = Space::new();
+    let held = Held::new();
+    let mut call = call(&lab, "c1", &pod, own(&lab, &server));
+    call.config["ipam"]["serverURL"] = json!(held.url());
+    let mut add = lab.spawn(&call);
+    let asked = held.request();
+    lab.call(&call.verb("DEL"))
+        .fails_with(11, "another call of the plugin has held");
+    add.kill().unwrap();
+    add.wait().unwrap();
+    held.becomes(&server);
     lab.call(&call.verb("DEL")).succeeds();
-    assert_eq!(server.owned_ips(), Vec::<String>::new());
+    // What the killed one had asked arrives only now.
+    let late = server.forward(&asked);
+    assert!(late.starts_with("HTTP/1.1 409 "), "{late}");
+    assert!(late.contains("podEnded"), "{late}");
+    assert_eq!(server.owned_ips(), [""; 0]);
+    // Another attempt of the same container is none of that.
+    lab.call(&call).succeeds();
+    assert_eq!(server.owned_ips().len(), 1);
+}
+
+/// A socket file where requests are taken and not answered.
+struct Held {
+    folder: tempfile::TempDir,
+    listener: std::os::unix::net::UnixListener,
+}
+
+impl Held {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(folder.path().join("f.sock"));
+        let listener = listener.unwrap();
+        Self { folder, listener }
+    }
+
+    fn url(&self) -> String {
+        format!("unix:{}", self.folder.path().join("f.sock").display())
+    }
+
+    /// One that has come whole; it is answered with nothing when the caller is gone.
+    fn request(&self) -> Vec<u8> {
+        let (mut stream, _) = self.listener.accept().unwrap();
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"}") {
+            let mut some = [0; 4096];
+            let count = stream.read(&mut some).unwrap();
+            assert!(count > 0, "{:?}", String::from_utf8_lossy(&bytes));
+            bytes.extend(&some[..count]);
+        }
+        // Held for as long as the process that asks.
+        std::mem::forget(stream);
+        bytes
+    }
+
+    /// From now on a server answers there.
+    fn becomes(&self, server: &Server) {
+        let now = self.folder.path().join("now");
+        std::os::unix::fs::symlink(server.socket(), &now).unwrap();
+        std::fs::rename(now, self.folder.path().join("f.sock")).unwrap();
+    }
 }
 
 #[test]
@@ -226,7 +335,7 @@ fn a_killed_add_is_remembered_and_undone_by_del() {
     let (asked, _) = listener.accept().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    drop(asked);
+    drop((asked, listener));
     assert_eq!(remembered(&lab), 1, "it may have been given");
     call.config["ipam"]["serverURL"] = json!(server.url());
     let interface =
@@ -391,4 +500,51 @@ fn portmap_and_tuning_come_after_a_bridge_with_our_address() {
         lab.call(&call.verb("DEL")).succeeds();
     }
     assert_eq!(remembered(&lab), 0);
+}
+
+/// Both servers answer: the one that gave is told, though the configuration names the other by now.
+#[test]
+fn the_server_that_gave_is_told_after_the_configuration_names_another() {
+    let Some((lab, server)) = standalone() else {
+        return;
+    };
+    let Some(mut other) = Server::start("10.9.0.30~10.9.0.33", "10.9.0.0/24", 0) else {
+        return;
+    };
+    let pod = Space::new();
+    let mut call = call(&lab, "c1", &pod, own(&lab, &server));
+    lab.call(&call).succeeds();
+    call.config["ipam"]["serverURL"] = json!(other.url());
+    lab.call(&call.verb("DEL")).succeeds();
+    assert_eq!(server.owned_ips(), [""; 0]);
+    // One that is gone has moved, and hears at its new place.
+    lab.call(&call).succeeds();
+    other.kill();
+    call.config["ipam"]["serverURL"] = json!(server.url());
+    lab.call(&call.verb("DEL")).succeeds();
+    assert_eq!(remembered(&lab), 0);
+}
+
+/// What is left is for the next `GC`: the server is silent, and each end would wait for it.
+#[test]
+fn a_collection_ends_after_its_time_whatever_is_left() {
+    let Some((lab, server)) = standalone() else {
+        return;
+    };
+    let pod = Space::new();
+    let silent = Held::new();
+    let calls = ["c1", "c2", "c3", "c4"].map(|id| call(&lab, id, &pod, own(&lab, &server)));
+    for call in &calls {
+        lab.call(call).succeeds();
+    }
+    let mut gc = calls[0].verb("GC");
+    gc.config["cni.dev/valid-attachments"] = json!([]);
+    gc.config["ipam"]["serverURL"] = json!(silent.url());
+    let since = std::time::Instant::now();
+    lab.call(&gc).fails_with(11, "and 4 more");
+    let took = since.elapsed().as_secs_f32();
+    assert!((9.0..12.0).contains(&took), "{took} s");
+    gc.config["ipam"]["serverURL"] = json!(server.url());
+    lab.call(&gc).succeeds();
+    assert_eq!((remembered(&lab), server.owned_ips().len()), (0, 0));
 }

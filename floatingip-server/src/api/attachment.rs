@@ -17,8 +17,9 @@ use super::apps::Served;
 use super::dto::{Answered, done, pretty};
 use super::error::ApiError;
 use super::extract::{Json, Segments};
-use super::field::{FieldFault, Object, attachment, name};
+use super::field::{FieldFault, Object, attachment, name, optional};
 use super::guard::{Permit, to_the_end};
+use super::params::Params;
 use crate::app::Api;
 use crate::backend::Backend;
 use crate::native::{Left, Native};
@@ -58,12 +59,15 @@ pub(crate) async fn detach<B: Backend>(
     State(api): State<Arc<Api<B>>>,
     Extension(permit): Extension<Permit>,
     Segments(segments): Segments<4>,
+    params: Params,
 ) -> Answered {
     let attachment = attachment(segments.each_ref().map(String::as_str))?;
+    params.check(&["attempt"])?;
+    let attempt = optional("attempt", params.first("attempt").unwrap_or_default())?;
     let backend = Arc::clone(&api.backend);
     to_the_end(permit, async move {
         let native = backend.native().ok_or(ApiError::FromCluster)?;
-        Ok::<_, ApiError>(native.detach(attachment).await?)
+        Ok::<_, ApiError>(native.detach(attachment, attempt).await?)
     })
     .await??;
     Ok(done())

@@ -42,7 +42,7 @@ fn rows(core: &Core, namespace: &Name, name: &Name) -> Vec<Row> {
 }
 
 /// A pod that was refused, answered as if it asked now.
-fn asking(core: &Core, Wanted { request, place }: &Wanted, rows: &[Row]) -> Explained {
+fn asking(core: &Core, Wanted { request, place, .. }: &Wanted, rows: &[Row]) -> Explained {
     let (now, world) = (core.now(), core.world());
     let explanation = {
         let engine = core.engine();

@@ -119,6 +119,7 @@ mod tests {
                 .unwrap()
                 .with_attachment(attachment("node-1", name)),
             place: Place::Anywhere,
+            attempt: None,
         }
     }
 

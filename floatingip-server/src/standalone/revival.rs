@@ -64,11 +64,14 @@ enum Planned {
 }
 
 /// Gives a container its addresses, and revives its app if that was deleted.
-pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
+pub(super) async fn allocate(
+    core: &Core,
+    announced: &Announced,
+    wanted: &Wanted,
+) -> Result<Vec<IpAddr>, NativeError> {
     let until = Instant::now() + Limits::default().patience;
-    let announced = core.announce(&wanted.request);
     while let Some(app) = deleted(core, &wanted.request) {
-        match plan(core, &announced, &app, wanted) {
+        match plan(core, announced, &app, wanted) {
             Err(refusal) if refusal.is_transient() && Instant::now() < until => {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -77,7 +80,7 @@ pub(super) async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>
             Ok(Planned::Revival(allocation)) => return revive(core, app, allocation).await,
         }
     }
-    let allocated = core.allocate_announced(&announced, &wanted.request, &wanted.place);
+    let allocated = core.allocate_announced(announced, &wanted.request, &wanted.place);
     Ok(allocated.await?)
 }
 

@@ -13,6 +13,7 @@ use floatingip_core::{Fact, Name, World};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
+use super::attempts::Attempts;
 use super::refused::Refused;
 use super::{Core, explain, revival};
 use crate::backend::Explained;
@@ -26,6 +27,7 @@ pub(super) struct Workloads {
     core: Arc<Core>,
     writes: Writes,
     refused: Refused,
+    attempts: Attempts,
 }
 
 impl Workloads {
@@ -34,6 +36,7 @@ impl Workloads {
             core,
             writes,
             refused: Refused::default(),
+            attempts: Attempts::default(),
         }
     }
 
@@ -65,7 +68,10 @@ impl Workloads {
 impl Native for Workloads {
     async fn attach(&self, wanted: Wanted) -> Result<Vec<AddressInfo>, NativeError> {
         let _under_way = self.writes.under_way().await;
-        let allocated = revival::allocate(&self.core, &wanted).await;
+        let announced = self.core.announce(&wanted.request);
+        // Afterwards: an end that is told from here on ends what was announced.
+        self.attempts.check(&wanted)?;
+        let allocated = revival::allocate(&self.core, &announced, &wanted).await;
         match &allocated {
             Ok(_) => self.refused.served(&wanted.request),
             Err(NativeError::Refused(_)) => self.refused.note(wanted),
@@ -74,8 +80,16 @@ impl Native for Workloads {
         self.infos(&allocated?)
     }
 
-    async fn detach(&self, attachment: Attachment) -> Result<(), NativeError> {
+    async fn detach(
+        &self,
+        attachment: Attachment,
+        attempt: Option<Name>,
+    ) -> Result<(), NativeError> {
         let _under_way = self.writes.under_way().await;
+        // First: what is announced from here on finds it.
+        if let Some(attempt) = attempt {
+            self.attempts.end(attempt);
+        }
         self.refused.detached(&attachment);
         Ok(self.core.detached(&attachment).await?)
     }
@@ -174,6 +188,7 @@ mod tests {
     use floatingip_core::config::{Config, Strictness};
     use floatingip_core::fact::Slots;
     use floatingip_core::orchestrator::{Place, Stuck};
+    use floatingip_core::refusal::Refusal;
     use floatingip_core::request::PodRequest;
     use floatingip_core::testing::fixture::{attachment, pod};
 
@@ -191,6 +206,7 @@ mod tests {
         Wanted {
             request: request.unwrap().with_attachment(attachment("node-1", name)),
             place: Place::Anywhere,
+            attempt: None,
         }
     }
 
@@ -212,7 +228,7 @@ mod tests {
         workloads.attach(wanted("db-0")).await.unwrap();
         workloads.attach(wanted("db-1")).await.unwrap();
         workloads
-            .detach(attachment("node-1", "db-1"))
+            .detach(attachment("node-1", "db-1"), None)
             .await
             .unwrap();
         let gone = AppChange::Tell(app.clone(), Told::Gone);
@@ -234,6 +250,26 @@ mod tests {
         assert!(core.engine().is_empty());
         forget_all_gone(core).await;
         assert!(core.world().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_arrives_after_the_end_of_its_attempt_is_refused_and_another_attempt_is_not()
+     {
+        let workloads = workloads().await;
+        let attempt = |name: &str| Wanted {
+            attempt: Some(name.into()),
+            ..wanted("db-0")
+        };
+        let end = attachment("node-1", "db-0");
+        workloads.detach(end, Some("a1".into())).await.unwrap();
+        let late = workloads.attach(attempt("a1")).await;
+        let refused = matches!(late, Err(NativeError::Refused(Refusal::PodEnded { .. })));
+        assert!(refused, "{late:?}");
+        assert!(workloads.core.engine().is_empty());
+        let explained = workloads.explain(&"default".into(), &"db-0".into());
+        assert!(explained.is_none(), "nobody waits for anything");
+        workloads.attach(attempt("a2")).await.unwrap();
+        workloads.attach(wanted("db-0")).await.unwrap();
     }
 
     #[tokio::test]

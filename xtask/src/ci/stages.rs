@@ -116,7 +116,7 @@ mod floor {
     pub(super) const FUZZ_TARGETS: usize = 11;
     pub(super) const EXAMPLES: usize = 5;
     pub(super) const BENCHES: usize = 6;
-    pub(super) const NODE_TESTS: usize = 86;
+    pub(super) const NODE_TESTS: usize = 100;
     pub(super) const DURABILITY_TESTS: usize = 1;
     pub(super) const CLUSTER_SUITES: usize = 7;
     /// Of some 318.

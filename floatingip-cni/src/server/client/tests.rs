@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::json;
@@ -89,7 +90,8 @@ fn fails_with(answers: Vec<Option<String>>, code: Code, words: &str) {
 
 #[test]
 fn a_question_is_what_the_api_takes() {
-    let (server, heard) = listener(vec![answer("200 OK", INFOS), answer("200 OK", "{}")]);
+    let done = || answer("200 OK", "{}");
+    let (server, heard) = listener(vec![answer("200 OK", INFOS), done(), done()]);
     let infos = server.attach(&request(), patient()).unwrap();
     assert_eq!(infos.as_slice()[0].vlan, 2);
     let attachment = Attachment {
@@ -97,7 +99,17 @@ fn a_question_is_what_the_api_takes() {
         interface: "eth@0".parse().unwrap(),
     };
     server
-        .detach("n 1", &"lan".parse().unwrap(), &attachment, patient())
+        .detach("n 1", &"lan".parse().unwrap(), &attachment, None, patient())
+        .unwrap();
+    let attempt = Some("a 1");
+    server
+        .detach(
+            "n1",
+            &"lan".parse().unwrap(),
+            &attachment,
+            attempt,
+            patient(),
+        )
         .unwrap();
     let heard: Vec<String> = heard.try_iter().collect();
     assert!(
@@ -111,6 +123,10 @@ fn a_question_is_what_the_api_takes() {
     assert_eq!(serde_json::from_str::<Value>(body).unwrap(), expected);
     assert!(
         heard[1].starts_with("DELETE /v1/attachment/n%201/lan/c1/eth%400 HTTP/1.1\r\n"),
+        "{heard:?}"
+    );
+    assert!(
+        heard[2].starts_with("DELETE /v1/attachment/n1/lan/c1/eth%400?attempt=a%201 HTTP/1.1\r\n"),
         "{heard:?}"
     );
 }
@@ -156,6 +172,52 @@ fn what_an_attempt_left_open_stays_open_when_the_next_finds_nobody() {
     assert!(!asked.unwrap_err().is_definite());
     let gone = server.attach(&request(), short()).unwrap_err();
     assert!(gone.is_definite(), "{gone}");
+}
+
+#[test]
+fn only_how_the_matter_stands_closes_what_an_attempt_left_open() {
+    for (status, closes) in [
+        ("401 Unauthorized", false),
+        ("403 Forbidden", false),
+        ("429 Too Many Requests", false),
+        ("400 Bad Request", false),
+        ("404 Not Found", true),
+        ("409 Conflict", true),
+    ] {
+        let (server, heard) = listener(vec![Some(String::new()), answer(status, "{}")]);
+        let error = server.attach(&request(), patient()).unwrap_err();
+        assert_eq!(heard.try_iter().count(), 2, "{status}");
+        assert_eq!(error.is_definite(), closes, "{status}: {error}");
+    }
+}
+
+/// A listener that takes no more connections: what comes is lost, as on a way that leads nowhere.
+fn black_hole() -> (OwnedFd, SocketAddr, Vec<TcpStream>) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+    let hole = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    bind(&hole, &any).unwrap();
+    listen(&hole, 0).unwrap();
+    let address = getsockname(&hole).unwrap().try_into().unwrap();
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    let waiting = std::iter::from_fn(connect).collect();
+    (hole, address, waiting)
+}
+
+#[test]
+fn an_address_that_leads_nowhere_leaves_time_for_the_next() {
+    let (_hole, lost, _waiting) = black_hole();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let good = listener.local_addr().unwrap();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let within = Limit::starting_now(Duration::from_secs(2));
+    let connected = runtime.unwrap().block_on(async {
+        let limit = Duration::from_secs(20);
+        timeout(limit, connect_to_one(&[lost, good], within)).await
+    });
+    let stream = connected.unwrap().unwrap();
+    assert_eq!(stream.peer_addr().unwrap(), good);
+    assert!(within.left() > Duration::ZERO, "it had a share alone");
 }
 
 #[test]

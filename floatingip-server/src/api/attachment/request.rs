@@ -31,6 +31,8 @@ pub(crate) struct AttachRequest {
     #[serde(rename = "containerID")]
     container_id: String,
     interface: String,
+    #[serde(default)]
+    attempt: String,
     #[serde(default, rename = "nodeIPs", deserialize_with = "given")]
     node_ips: Option<Vec<String>>,
     #[serde(default)]
@@ -93,6 +95,7 @@ impl AttachRequest {
         Ok(Wanted {
             request: request.with_attachment(attachment),
             place,
+            attempt: optional("attempt", &self.attempt)?,
         })
     }
 

@@ -21,7 +21,13 @@ fn wanted_by(fixture: &PodFixture, name: &str) -> Wanted {
     Wanted {
         request: request.unwrap().with_attachment(attachment("node-1", name)),
         place: Place::Anywhere,
+        attempt: None,
     }
+}
+
+async fn allocate(core: &Core, wanted: &Wanted) -> Result<Vec<IpAddr>, NativeError> {
+    let announced = core.announce(&wanted.request);
+    super::allocate(core, &announced, wanted).await
 }
 
 fn app() -> AppRef {
