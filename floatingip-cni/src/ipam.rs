@@ -17,8 +17,14 @@ pub use lease::{Grant, Lease, Origin};
 pub(crate) use lease::{Taker, obtain};
 pub(crate) use release::{end, gc};
 
+use std::time::Duration;
+
+use crate::delegate::Limit;
 use crate::plugin::Plugin;
 use crate::spec::{Args, Attachment, CniResult, Code, Failure, Invocation, Network};
+
+/// How long `ADD` may take as a program of its own: the main plugin's part has to fit beside it.
+const ADDING: Duration = Duration::from_secs(20);
 
 /// Does what a runtime, or a main plugin for it, asks for. Answers with the text for standard output.
 ///
@@ -70,7 +76,7 @@ fn add(
         attachment,
         args,
     };
-    let infos = obtain(config, &taker)?;
+    let infos = obtain(config, &taker, Limit::starting_now(ADDING))?;
     match config.check_vlans(infos.as_slice()) {
         Ok(()) => Ok(answer::result(config, network, infos.as_slice())),
         Err(failure) => Err(taken_back(config, network, attachment, failure)),

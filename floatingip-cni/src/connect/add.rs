@@ -16,7 +16,8 @@ use crate::link::Netns;
 use crate::spec::{Args, Attachment, CniResult, Code, Failure, IpInfos, Network, NetworkName};
 use crate::state::{Folder, Lent, Lock, Record, Stage};
 
-/// How long all of it may take. With what undoes it, 10 s at most, that is half a minute.
+/// How long all of it may take, what an IPAM plugin does included. With what undoes it, 10 s at most, that is half a
+/// minute.
 const WORK: Duration = Duration::from_secs(20);
 /// How long the removal of what was made may take then.
 const UNDOING: Duration = Duration::from_secs(6);
@@ -196,7 +197,8 @@ impl Node<'_> {
             )),
             Some(record) => {
                 config.release(&record, &mut self.spaces.host)?;
-                self.lender.take_back(&record, config.state_folder())?;
+                let folder = config.state_folder();
+                self.lender.take_back(&record, folder, self.spaces.within)?;
                 Ok(self.records.forget(name, attachment)?)
             }
         }

@@ -92,7 +92,7 @@ impl Lender {
         within: Limit,
     ) -> Result<IpInfos, Failure> {
         let Some(plugin) = self.find(lent)? else {
-            return ipam::obtain(&own(lent, config.state_folder())?, taker);
+            return ipam::obtain(&own(lent, config.state_folder())?, taker, within);
         };
         let within = within.at_most(LENDING);
         let result = plugin.add(&self.call, &self.config, within)?;
@@ -109,20 +109,26 @@ impl Lender {
     }
 
     /// Takes back what an `ADD` was lent.
-    pub(super) fn take_back(&self, record: &Record, folder: &Path) -> Result<(), Failure> {
+    pub(super) fn take_back(
+        &self,
+        record: &Record,
+        folder: &Path,
+        within: Limit,
+    ) -> Result<(), Failure> {
         let Some(lent) = &record.lent else {
             return Ok(());
         };
         let attachment = record.attachment();
         let Some(plugin) = self.find(lent)? else {
-            return ipam::end(&own(lent, folder)?, &record.network, &attachment);
+            let own = own(lent, folder)?;
+            return ipam::end(&own, &record.network, &attachment, within);
         };
         let call = Call {
             netns: self.call.netns.clone(),
             attachment: Some(attachment),
             args: lent.args.clone(),
         };
-        let within = Limit::starting_now(LENDING);
+        let within = within.at_most(LENDING);
         Ok(plugin.tell(Verb::Del, &call, &lent.config, within)?)
     }
 
@@ -142,10 +148,10 @@ impl Lender {
             Err(DelegateError::NotFound { .. }) => return Ok(()),
             found => found?,
         };
-        let Some(plugin) = plugin else {
-            return ipam::end(&own(&lent, folder)?, network, attachment);
-        };
         let within = Limit::starting_now(LENDING);
+        let Some(plugin) = plugin else {
+            return ipam::end(&own(&lent, folder)?, network, attachment, within);
+        };
         Ok(plugin.tell(Verb::Del, &self.call, &lent.config, within)?)
     }
 

@@ -9,7 +9,7 @@ use crate::link::{Kernel, Netns};
 use crate::spec::{Attachment, Failure, Network, NetworkName};
 use crate::state::{Lock, Record};
 
-/// How long links may take to be removed; an IPAM plugin has a limit of its own.
+/// How long it may take to undo an `ADD`, by an IPAM plugin too.
 const LONGEST: Duration = Duration::from_secs(20);
 
 /// `DEL`: what was made for this attachment is no longer there, and nothing else is touched. Needs neither namespace
@@ -53,8 +53,8 @@ pub(super) fn undo<C: Connects>(
         return Ok(records.forget(network, attachment)?);
     }
     drop(lock);
-    lender.take_back(&record, config.state_folder())?;
-    let _lock = Lock::take(config.state_folder(), Lock::PATIENCE)?;
+    lender.take_back(&record, config.state_folder(), within)?;
+    let _lock = Lock::take(config.state_folder(), Lock::PATIENCE.min(within.left()))?;
     Ok(records.forget(network, attachment)?)
 }
 

@@ -169,13 +169,18 @@ impl Remembered for Lease {
 ///
 /// # Errors
 /// There are none, or it has some already. What the server may have given is remembered.
-pub(crate) fn obtain(config: &IpamConfig, taker: &Taker<'_>) -> Result<IpInfos, Failure> {
+pub(crate) fn obtain(
+    config: &IpamConfig,
+    taker: &Taker<'_>,
+    within: Limit,
+) -> Result<IpInfos, Failure> {
     let leases = config.leases();
     leases.make()?;
-    let _alone = Lock::of(leases.path(), &taker.attachment.container, Lock::PATIENCE)?;
+    let patience = Lock::PATIENCE.min(within.left());
+    let _alone = Lock::of(leases.path(), &taker.attachment.container, patience)?;
     match leases.read(&taker.network.name, taker.attachment)? {
         Some(lease) if lease.is_given() => return Err(given_already(&lease)),
-        Some(open) => tell(config, &open, Limit::starting_now(ENDING))?,
+        Some(open) => tell(config, &open, within.at_most(ENDING))?,
         None => {}
     }
     if let Some(infos) = bound(taker.network, taker.args)? {
@@ -187,7 +192,7 @@ pub(crate) fn obtain(config: &IpamConfig, taker: &Taker<'_>) -> Result<IpInfos, 
     let request = config.request(taker)?;
     let lease = Lease::begun(taker, Origin::Server(Grant::of(&server, &request)));
     begin(config, &leases, &lease)?;
-    match server.attach(&request, Limit::starting_now(Lease::GIVING)) {
+    match server.attach(&request, within.at_most(Lease::GIVING)) {
         Ok(infos) => {
             remember(&leases, &lease.with(&infos))?;
             Ok(infos)
@@ -236,4 +241,52 @@ fn nobody_gives() -> Failure {
         Code::InvalidEnvironment,
         "the pod has no floating IP: CNI_ARGS has no ipinfos, nor has a pod annotation of runtimeConfig, and ipam.serverURL names no server that gives one; on Kubernetes: does the pod request tke.cloud.tencent.com/eni-ip, was it bound by the floating-IP scheduler extender, and has the main plugin the capability io.kubernetes.cri.pod-annotations?",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::super::release::end;
+    use super::*;
+
+    /// Of an `ADD` or `DEL` that has been slow before.
+    const LEFT: Duration = Duration::from_millis(300);
+    /// Sooner than any limit of what is asked of a server.
+    const SOON: Duration = Duration::from_millis(2500);
+
+    #[test]
+    fn a_silent_server_is_waited_for_no_longer_than_there_is_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let config = json!({"nodeName": "n1", "serverURL": url});
+        let config: IpamConfig = serde_json::from_value(config).unwrap();
+        let config = config.kept_in(folder.path());
+        let network = Network::read(br#"{"name":"lan"}"#).unwrap();
+        let attachment = Attachment {
+            container: "c1".parse().unwrap(),
+            interface: "eth0".parse().unwrap(),
+        };
+        let taker = Taker {
+            network: &network,
+            attachment: &attachment,
+            args: &Args::default(),
+        };
+        let began = Instant::now();
+        let failure = obtain(&config, &taker, Limit::starting_now(LEFT)).unwrap_err();
+        assert_eq!(failure.code, Code::TryAgain, "{failure}");
+        let ended = end(
+            &config,
+            &network.name,
+            &attachment,
+            Limit::starting_now(LEFT),
+        );
+        assert_eq!(ended.unwrap_err().code, Code::TryAgain);
+        let took = began.elapsed();
+        assert!(took < SOON, "{took:?}");
+    }
 }

@@ -29,24 +29,18 @@ pub(super) fn del(
     network: &Network,
     attachment: &Attachment,
 ) -> Result<(), Failure> {
-    end(config, &network.name, attachment)
+    let within = Limit::starting_now(ENDING);
+    end(config, &network.name, attachment, within)
 }
 
-/// The same by the network's name.
+/// The same by the network's name, for who has less time.
 pub(crate) fn end(
-    config: &IpamConfig,
-    network: &NetworkName,
-    attachment: &Attachment,
-) -> Result<(), Failure> {
-    end_within(config, network, attachment, Limit::starting_now(ENDING))
-}
-
-fn end_within(
     config: &IpamConfig,
     network: &NetworkName,
     attachment: &Attachment,
     within: Limit,
 ) -> Result<(), Failure> {
+    let within = within.at_most(ENDING);
     let leases = config.leases();
     leases.make()?;
     let _alone = Lock::of(leases.path(), &attachment.container, within.left())?;
@@ -129,7 +123,7 @@ pub(crate) fn gc(config: &IpamConfig, network: &Network) -> Result<(), Failure> 
         let ended = match lease.map(|lease| lease.of().1) {
             Ok(attachment) if valid.contains(&attachment) => continue,
             Ok(_) if within.left().is_zero() => Err(no_time()),
-            Ok(attachment) => end_within(config, name, &attachment, within.at_most(ENDING)),
+            Ok(attachment) => end(config, name, &attachment, within.at_most(ENDING)),
             Err(error) => Err(error.into()),
         };
         failed.extend(ended.err());
