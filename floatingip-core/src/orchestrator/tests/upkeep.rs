@@ -538,7 +538,8 @@ impl Restart {
         end: impl FnOnce() -> F,
     ) -> Result<Vec<IpAddr>, AllocateError> {
         let (lab, request) = (&self.lab, self.request());
-        block_on(lab.allocate(&request, &Place::Anywhere)).expect("there is room");
+        let first = block_on(lab.allocate(&request, &Place::Anywhere));
+        assert_eq!(first, Ok(vec![ip(2)]));
         lab.store().hang(1);
         let mut former = Box::pin(lab.detached(&self.cable));
         assert_eq!(poll_once(former.as_mut()), None);
