@@ -144,7 +144,21 @@ impl App {
             self.pool = format!("{}-green", self.lot.namespace);
         }
         self.policy = self.policy.next();
-        self.update().await
+        match self.kind {
+            Kind::StatefulSet | Kind::StatefulSetFromFive => self.replace_at_will().await,
+            _ => self.update().await,
+        }
+    }
+
+    /// The controller of StatefulSets deletes by name: where it learns late that a pod was replaced, it deletes the new one
+    /// as well. That is a second change, under the policy that was changed to.
+    async fn replace_at_will(&mut self) -> Result<()> {
+        self.edition += 1;
+        let by_hand = json!({"type": "OnDelete", "rollingUpdate": null});
+        self.patch(&json!({"spec": {"updateStrategy": by_hand}}))
+            .await?;
+        self.patch_template().await?;
+        self.replace_one_by_one().await
     }
 
     /// Lets an update that waits go on: old pods may end first.
