@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::connect::{self, Connects, Lender};
 use crate::ipam::{self, Section};
 use crate::link::{KernelError, NetnsError};
 use crate::meta::{self, MetaConfig};
-use crate::spec::{Attachment, Code, Failure, Invocation, Network, Verb, Version};
+use crate::spec::{Attachment, Code, Failure, Invocation, Network, Version};
 use crate::sriov::{self, SriovConfig, SriovError};
 use crate::state::{LockError, StateError};
 use crate::vlan::{self, PlanError, VlanConfig};
@@ -96,8 +97,11 @@ impl Plugin {
     pub fn answer(self, variable: impl Fn(&str) -> Option<String>, input: &[u8]) -> Answer {
         let done = Invocation::read(&variable)
             .map_err(Failure::from)
-            .and_then(|invocation| self.carry_out(&invocation, &variable, input));
-        match done.or_else(|failure| forgive(failure, &variable)) {
+            .and_then(|invocation| {
+                let done = self.carry_out(&invocation, &variable, input);
+                done.or_else(|failure| forgive(&invocation, failure))
+            });
+        match done {
             Ok(text) => Answer {
                 text,
                 success: true,
@@ -120,14 +124,8 @@ impl Plugin {
         }
         let network = Network::read(input)?;
         match self {
-            Self::Vlan => {
-                let lender = Lender::read(&network, input, variable)?;
-                verb::<VlanConfig>(invocation, &network, &Network::own(input)?, &lender)
-            }
-            Self::Sriov => {
-                let lender = Lender::read(&network, input, variable)?;
-                verb::<SriovConfig>(invocation, &network, &Network::own(input)?, &lender)
-            }
+            Self::Vlan => verb::<VlanConfig>(invocation, variable, &network, input),
+            Self::Sriov => verb::<SriovConfig>(invocation, variable, &network, input),
             Self::Ipam => {
                 let Section { ipam } = Network::own(input)?;
                 ipam::carry_out(&ipam, &network, invocation)
@@ -179,12 +177,14 @@ impl Verbs for SriovConfig {
     }
 }
 
-fn verb<C: Verbs>(
+fn verb<C: Verbs + DeserializeOwned>(
     invocation: &Invocation,
+    variable: impl Fn(&str) -> Option<String>,
     network: &Network,
-    config: &C,
-    lender: &Lender,
+    input: &[u8],
 ) -> Result<String, Failure> {
+    let lender = &Lender::read(network, input, variable)?;
+    let config: &C = &Network::own(input)?;
     let silent = |()| String::new();
     match invocation {
         Invocation::Add {
@@ -212,10 +212,9 @@ fn verb<C: Verbs>(
 }
 
 /// A runtime takes the node out of service for a `STATUS` that fails: what may work later is no reason for that.
-fn forgive(failure: Failure, variable: impl Fn(&str) -> Option<String>) -> Result<String, Failure> {
-    let is_status = variable("CNI_COMMAND").as_deref() == Some(Verb::Status.as_str());
-    match failure.code {
-        Code::TryAgain if is_status => Ok(String::new()),
+fn forgive(invocation: &Invocation, failure: Failure) -> Result<String, Failure> {
+    match (invocation, failure.code) {
+        (Invocation::Status, Code::TryAgain) => Ok(String::new()),
         _ => Err(failure),
     }
 }
@@ -298,8 +297,15 @@ mod tests {
     #[test]
     fn what_may_work_later_is_no_reason_for_a_status_to_fail() {
         let forgiven = |verb: &str, code| {
-            let variable = |name: &str| (name == "CNI_COMMAND").then(|| verb.to_owned());
-            forgive(Failure::new(code, "x"), variable).is_ok()
+            let variable = |name: &str| match name {
+                "CNI_COMMAND" => Some(verb.to_owned()),
+                "CNI_CONTAINERID" => Some("c1".to_owned()),
+                "CNI_IFNAME" => Some("eth0".to_owned()),
+                "CNI_NETNS" => Some("/run/netns/c1".to_owned()),
+                _ => None,
+            };
+            let invocation = Invocation::read(variable).unwrap();
+            forgive(&invocation, Failure::new(code, "x")).is_ok()
         };
         assert!(forgiven("STATUS", Code::TryAgain));
         assert!(!forgiven("STATUS", Code::NotAvailable));
