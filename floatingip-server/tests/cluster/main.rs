@@ -27,7 +27,6 @@ mod request;
 #[cfg(test)]
 mod seed;
 #[cfg(test)]
-#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod suite;
